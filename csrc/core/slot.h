@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Identities: an id is the index of a slot and the slot's generation, so an id whose owner is gone
+ * finds nothing, by construction. Slots live in chunks that never move.
+ */
+#ifndef SUT_CORE_SLOT_H
+#define SUT_CORE_SLOT_H
+
+#include <stdint.h>
+
+/* Index in the low 32 bits, generation in the high; 0 is nobody's. */
+struct sut_id {
+    uint64_t value;
+};
+
+struct sut_slot_chunk;
+
+struct sut_slots {
+    struct sut_slot_chunk **chunks;
+    uint32_t chunk_count;
+    uint32_t chunk_capacity;
+    uint32_t used; /* slots ever handed out */
+    uint32_t free; /* first free slot + 1, or 0 */
+};
+
+/* Takes a slot for the owner. Returns 0 and the id, or -1 without memory, and nothing is changed. */
+int sut_slot_take(struct sut_slots *slots, void *owner, struct sut_id *id);
+
+/* Gives the slot back; the id finds nothing from now on. Cannot fail. */
+void sut_slot_give(struct sut_slots *slots, struct sut_id id);
+
+/* The owner, or NULL when the id is stale, foreign or 0. */
+void *sut_slot_find(const struct sut_slots *slots, struct sut_id id);
+
+/* Frees the chunks. Cannot fail. */
+void sut_slots_free(struct sut_slots *slots);
+
+#endif

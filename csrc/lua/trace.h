@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Stack traces by our own bounded walk, taken at the raise: the first 20 and the last 10 frames,
+ * the skipped ones counted, in a fixed buffer, so that taking one needs no memory of Lua's and
+ * never calls user code. luaL_traceback searches package.loaded at every frame and costs ten to a
+ * hundred times as much.
+ *
+ * Text and frames come from the same walk. A frame of ours that the user has not written (the
+ * bottom frame of a service) is left out.
+ */
+#ifndef SUT_LUA_TRACE_H
+#define SUT_LUA_TRACE_H
+
+#include <lua.h>
+#include <stddef.h>
+
+#define SUT_TRACE_HEAD 20
+#define SUT_TRACE_TAIL 10
+#define SUT_TRACE_FRAMES (SUT_TRACE_HEAD + SUT_TRACE_TAIL)
+#define SUT_TRACE_LOCALS 8     /* frames whose locals are kept */
+#define SUT_TRACE_VARIABLES 10 /* locals, and upvalues, kept of a frame */
+
+struct sut_frame {
+    char source[LUA_IDSIZE]; /* short source, or "[C]" */
+    char name[48];           /* function's name when known, else "" */
+    int line;                /* current line, or -1 */
+    int defined;             /* line where the function is defined, or -1 */
+    char what;               /* 'L' Lua, 'C' C, 'm' main chunk */
+    char namewhat;           /* 'g'lobal, 'l'ocal, 'm'ethod, 'f'ield, 'u'pvalue, ... or 0 */
+    char tail;               /* 1 when called by a tail call */
+    char section;            /* 1 when a new coroutine begins with this frame */
+};
+
+/* A trace of one coroutine, or of a chain of nested ones, innermost first. Plain bytes: it can be
+ * copied by assignment and needs no release. */
+struct sut_trace {
+    int count;                                 /* frames kept */
+    int skipped_at;                            /* frames before the gap, or -1 for no gap */
+    int skipped;                               /* frames left out at the gap */
+    struct sut_frame frames[SUT_TRACE_FRAMES];
+};
+
+/* Empties a trace. */
+void sut_trace_clear(struct sut_trace *trace);
+
+/* Walks `L` from `level` (0: the running function) outwards and adds its frames as one section.
+ * Frames whose C function is `hidden` (may be NULL) are left out. Never raises, allocates nothing
+ * of ours; when the trace is full the remaining frames are counted as skipped. */
+void sut_trace_walk(struct sut_trace *trace, lua_State *L, int level, lua_CFunction hidden);
+
+/* Writes the text into `out` ("stack traceback:\n\tfile.lua:12: in function 'name'\n..."),
+ * NUL-terminated and cut at size; returns the length written. Same look as Lua's own traceback. */
+size_t sut_trace_text(const struct sut_trace *trace, char *out, size_t size);
+
+/* Pushes the array of frames: { source=, line=, name=, what= } each. May raise for memory. */
+void sut_trace_push_frames(lua_State *L, const struct sut_trace *trace);
+
+/*
+ * Locals and upvalues as bounded text, without metamethods: strings up to 60 bytes with control
+ * bytes escaped, numbers, booleans, nil, else "table: 0x... (3 items)" or "type: pointer".
+ * Pushes onto `L` an array aligned with the frames of the trace: { locals = { {name=, text=} ... },
+ * upvalues = {...} } for the first SUT_TRACE_LOCALS frames of `from`, walked from `level` as in
+ * sut_trace_walk. Temporaries and _ENV are left out. Called at the raise; may raise for memory, so
+ * call it protected. `from` and `L` may be the same.
+ */
+void sut_trace_push_variables(lua_State *L, lua_State *from, int level, lua_CFunction hidden);
+
+/* Writes one value of the stack of `L` as bounded text, without metamethods, NUL-terminated;
+ * returns the length. Numbers as tostring would, strings escaped and in quotes, cut at `size`. */
+size_t sut_trace_value(lua_State *L, int index, char *out, size_t size);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Signals for those who ask, and only while they ask: a watch is one uv_signal_t. The process's
+ * former handling is saved when the first watch of a signal starts and put back when the last one
+ * closes, which libuv alone does not do (it leaves SIG_DFL). Knows no runtime and no Lua.
+ */
+#ifndef SUT_RT_SIGNALS_H
+#define SUT_RT_SIGNALS_H
+
+#include <uv.h>
+
+struct sut_signal_watch {
+    uv_signal_t handle; /* handle.data stays NULL: the loop may be lent */
+    int signum;
+    void (*fired)(struct sut_signal_watch *watch);
+    void (*closed)(struct sut_signal_watch *watch); /* the memory is the owner's again */
+};
+
+/* The number for "SIGINT", "SIGTERM", ...; 0 when the name is unknown or cannot be caught. */
+int sut_signal_number(const char *name);
+
+/* The name of a number, or "signal". */
+const char *sut_signal_name(int signum);
+
+/* Starts watching. Returns 0 or libuv's negative code, and nothing is changed (`closed` is not
+ * called then). The caller owns the memory until `closed` has been called. */
+int sut_signal_start(uv_loop_t *loop, struct sut_signal_watch *watch, int signum);
+
+/* Stops watching and, for the last watch of the signal, puts the former handling back at once.
+ * `closed` is called from the loop later. Harmless when called twice. Cannot fail. */
+void sut_signal_stop(struct sut_signal_watch *watch);
+
+/* Puts the default handling of a signal. Returns 0 or a negative errno. */
+int sut_signal_default(int signum);
+
+/*
+ * Ctrl-C under a host program that handles SIGINT itself (lua5.4 does): while a main-program wait
+ * sits in the loop, that handler is chained, so that the loop also wakes. Nothing is done when
+ * SIGINT is at its default, ignored, or watched through sut_signal_start.
+ */
+struct sut_interrupt {
+    uv_async_t *wake; /* sent from the handler; NULL: chaining is off */
+};
+
+/* Chains the foreign handler; nests (the innermost wake is used). Async-signal-safe in its handler.
+ * Returns 1 when chained, 0 when there was nothing to chain. */
+int sut_interrupt_enter(struct sut_interrupt *interrupt, uv_async_t *wake);
+
+/* Undoes the matching enter. Cannot fail. */
+void sut_interrupt_leave(struct sut_interrupt *interrupt);
+
+/* True once for every interrupt that has come since the last call. */
+int sut_interrupt_take(void);
+
+#endif
