@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+#
+# Builds the C module of sutura into build/FLAVOUR/, where flavours never mix objects, and runs
+# everything else from there. `make help` lists the targets.
+#
+# Nothing here runs a tool while the file is read: on a machine that has make and nothing else,
+# `make demo` and `make test` first install what they need and then start make again.
+
+LUA     ?= lua5.4
+PREFIX  ?= /usr/local
+LUADIR  ?= $(PREFIX)/share/lua/5.4
+LIBDIR  ?= $(PREFIX)/lib/lua/5.4
+BINDIR  ?= $(PREFIX)/bin
+MANDIR  ?= $(PREFIX)/share/man/man1
+BUILD   ?= build
+FLAVOUR ?= release
+OUT     := $(BUILD)/$(FLAVOUR)
+
+CFLAGS     ?= -O2 -g
+LUA_CFLAGS ?= $(shell pkg-config --cflags lua5.4 || echo "run: make deps" >&2)
+UV_CFLAGS  ?= $(shell pkg-config --cflags libuv)
+UV_LIBS    ?= $(shell pkg-config --libs libuv)
+
+# clang would turn pow(0.5, x) into exp2(-x), and results would differ from Lua's in the last bit.
+LANGUAGE  = -std=c11 -D_POSIX_C_SOURCE=200809L -fPIC -fvisibility=hidden -fno-builtin-pow
+HARDENING = -fno-strict-overflow -fstack-protector-strong
+WARNINGS  = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
+            -Wmissing-prototypes -Wold-style-definition -Wcast-qual -Wswitch-enum -Wundef -Wvla \
+            -Wdouble-promotion -Wformat=2 -Wwrite-strings -Wpointer-arith -Wimplicit-fallthrough \
+            $(if $(findstring clang,$(CC)),,-Wlogical-op -Wduplicated-cond)
+FLAGS     = $(LANGUAGE) $(HARDENING) $(WARNINGS) $(if $(filter true,$(CI)),-Werror)
+
+# Lua's own symbols come from the program that loads the module: a second copy of liblua would crash.
+# libuv's handlers outlive lua_close, so the module must never be unmapped (nodelete). And two
+# copies of libuv in one process lose each other's SIGCHLD, so it is linked as a shared library.
+LINK = -shared -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed
+LIBS = $(UV_LIBS) -lm -lpthread -ldl
+
+FLAGS_asan = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+
+# One short line a command; V=1 shows the whole.
+say = $(if $(V),,@echo "  $(1)" && )
+
+SOURCES := $(wildcard csrc/core/*.c csrc/rt/*.c csrc/lua/*.c)
+OBJECTS := $(SOURCES:csrc/%.c=$(OUT)/obj/%.o)
+CORE    := $(filter $(OUT)/obj/core/%,$(OBJECTS))
+TESTS   := $(patsubst spec/c/%.c,$(OUT)/test/%,$(wildcard spec/c/*_test.c))
+MODULE  := $(OUT)/sutura/core.so
+
+export LUA MAKE OUT FLAVOUR SPEC FAIL_FAST
+export LUA_PATH  := $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;./?.lua;;
+export LUA_CPATH := $(abspath $(OUT))/?.so;;
+
+.PHONY: all tests deps test spec lint demo install doc bench test-asan test-valgrind mutate clean help
+.DELETE_ON_ERROR:
+
+all: $(MODULE) ## build the C module (the default)
+
+tests: all $(TESTS)
+
+$(MODULE): $(OBJECTS)
+	@mkdir -p $(@D)
+	$(call say,link $@)$(CC) $(FLAGS) $(CFLAGS) $(FLAGS_$(FLAVOUR)) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(OUT)/obj/%.o: csrc/%.c
+	@mkdir -p $(@D)
+	$(call say,cc $<)$(CC) $(FLAGS) $(CFLAGS) $(FLAGS_$(FLAVOUR)) -MMD -MP -Icsrc $(LUA_CFLAGS) $(UV_CFLAGS) -c -o $@ $<
+
+# The core alone, without Lua and libuv: that it links is a test in itself.
+$(OUT)/test/%: spec/c/%.c $(CORE)
+	@mkdir -p $(@D)
+	$(call say,cc $<)$(CC) $(FLAGS) $(CFLAGS) $(FLAGS_$(FLAVOUR)) -MMD -MP -Icsrc $(LDFLAGS) -o $@ $^ -lcmocka -lm
+
+-include $(OBJECTS:.o=.d) $(TESTS:=.d)
+
+deps: ## install what building needs (Debian; asks for nothing when it is there)
+	@scripts/deps.sh build
+
+test: ## install what is missing, build, lint and run every test
+	@scripts/deps.sh test
+	@+scripts/test.sh build lint unit spec install
+
+spec: ## the specs in Lua and in C alone; SPEC=name for one file, FAIL_FAST=1 to stop early
+	@+scripts/test.sh build unit spec
+
+lint: ## prove the layering, the exports, formats and static checks
+	@+scripts/test.sh build lint
+
+test-asan: ## the specs under AddressSanitizer and UndefinedBehaviorSanitizer
+	@scripts/deps.sh test
+	@$(MAKE) --no-print-directory FLAVOUR=asan spec
+
+test-valgrind: ## the specs under valgrind
+	@scripts/deps.sh test valgrind
+	@+WRAP=valgrind scripts/test.sh build unit spec
+
+mutate: all ## break the code in forty ways, and see the specs notice; ONLY=name for one
+	@$(LUA) scripts/mutate.lua $(ONLY)
+
+demo: ## install what is missing, build, and watch a tree crash and heal
+	@scripts/deps.sh demo
+	@$(MAKE) --no-print-directory all
+	@$(LUA) bin/sutura run examples/demo.lua
+
+bench: all ## print what it costs
+	@$(LUA) bench/run.lua
+
+doc: ## write docs/reference.md from the annotations
+	@$(LUA) scripts/reference.lua
+
+install: all ## install below DESTDIR and PREFIX
+	install -d $(DESTDIR)$(LUADIR)/sutura $(DESTDIR)$(LIBDIR)/sutura $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)
+	install -m 644 lua/sutura/*.lua $(DESTDIR)$(LUADIR)/sutura
+	install -m 755 $(MODULE) $(DESTDIR)$(LIBDIR)/sutura
+	install -m 755 bin/sutura $(DESTDIR)$(BINDIR)
+	install -m 644 docs/sutura.1 $(DESTDIR)$(MANDIR)
+
+clean: ## remove everything that was built
+	rm -rf $(BUILD)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 18

@@ -1,0 +1,61 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# usage: scripts/run.sh build|unit|spec
+#
+# One part of scripts/test.sh, in TAP: the build, the C programs on the core, the busted specs. It
+# knows how a flavour wants to be run: sanitizers are preloaded because the program that loads the
+# module is the plain lua5.4, and each tool has an exit status of its own (99, 98, 9) that no failing
+# spec can have.
+set -u
+
+FLAGS_ASAN=detect_leaks=1:exitcode=99:detect_stack_use_after_return=1:strict_string_checks=1
+FLAGS_UBSAN=print_stacktrace=1:halt_on_error=1:exitcode=98
+
+# watched COMMAND...: runs it as the flavour and WRAP want it.
+watched() {
+    if [ "$WRAP" = valgrind ]; then
+        valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite "$@"
+    elif [ "$FLAVOUR" = asan ]; then
+        ASAN_OPTIONS=$FLAGS_ASAN UBSAN_OPTIONS=$FLAGS_UBSAN LD_PRELOAD=$preload "$@"
+    else
+        "$@"
+    fi
+}
+
+build() {
+    if "$MAKE" --no-print-directory -j "$(nproc)" tests >&2; then
+        echo "ok 1 - the module and the C tests build"
+    else
+        echo "not ok 1 - the module and the C tests build"
+    fi
+    echo "1..1"
+}
+
+# Each program prints its own plan and tests; the plans add up.
+unit() {
+    preload=
+    programs=0
+    status=0
+    for source in spec/c/${SPEC:-*_test}.c; do
+        test -e "$source" || continue
+        programs=$((programs + 1))
+        CMOCKA_MESSAGE_OUTPUT=TAP watched "$OUT/test/$(basename "$source" .c)" || status=$?
+        if [ -n "$FAIL_FAST" ] && [ "$status" != 0 ]; then break; fi
+    done
+    [ "$programs" != 0 ] || echo "1..0"
+    return "$status"
+}
+
+spec() {
+    preload="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)"
+    files=spec
+    if [ -n "$SPEC" ]; then
+        files=spec/$SPEC.lua
+        [ -e "$files" ] || { echo "1..0"; return; }
+    fi
+    watched "$LUA" "$(command -v busted)" --helper=spec/support/exit_close.lua --output=TAP \
+        ${FAIL_FAST:+--no-keep-going} "$files"
+}
+
+"$1"
