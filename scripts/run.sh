@@ -24,10 +24,11 @@ watched() {
 }
 
 build() {
-    if "$MAKE" --no-print-directory -j "$(nproc)" tests >&2; then
+    if said=$("$MAKE" --no-print-directory -j "$(nproc)" tests 2>&1); then
         echo "ok 1 - the module and the C tests build"
     else
         echo "not ok 1 - the module and the C tests build"
+        echo "$said" | sed 's/^/#   /'
     fi
     echo "1..1"
 }
