@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What has happened, in order: records from a pool, in one queue for the whole tree.
+ *
+ * A step of the tree takes records but never allocates: whoever makes a step reserves first, so an
+ * event cannot be lost for lack of memory. The sequence number is given at emission. Knows nothing
+ * of who will read the event; `detail` is the host's.
+ */
+#ifndef SUT_CORE_EVENT_H
+#define SUT_CORE_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sut_service;
+struct sut_supervisor;
+
+enum sut_event_type {
+    SUT_EVENT_SERVICE_PANIC,
+    SUT_EVENT_SERVICE_TERMINATE,
+    SUT_EVENT_BACKOFF,
+    SUT_EVENT_RESUME,
+    SUT_EVENT_STOP_TIMEOUT,
+    SUT_EVENT_SERVICE_START,
+    SUT_EVENT_SERVICE_STOP,
+    SUT_EVENT_SUPERVISOR_START,
+    SUT_EVENT_SUPERVISOR_STOP,
+    SUT_EVENT_TYPES
+};
+
+/* How a run of a service ended. */
+enum sut_end {
+    SUT_END_PLAIN,          /* it returned, without an error */
+    SUT_END_ERROR,          /* it returned an error */
+    SUT_END_PANIC,          /* it raised */
+    SUT_END_DO_NOT_RESTART, /* it asked to be forgotten */
+    SUT_END_TERMINATE_TREE, /* it asked for the end of its supervisor's tree */
+    SUT_END_CANCELED        /* it gave in to being stopped, or was closed by force */
+};
+
+/* What the host wants to find again when it delivers the event of an end. All zero: nothing. */
+struct sut_detail {
+    void *block;
+    int ref;
+};
+
+struct sut_event {
+    struct sut_event *next;
+    uint64_t seq;
+    int64_t time_ns;
+    struct sut_supervisor *supervisor;
+    struct sut_service *service; /* NULL for an event of the supervisor alone */
+    double score;
+    uint32_t run;
+    uint8_t type;
+    uint8_t end; /* enum sut_end */
+    bool restarting;
+    bool stopping;
+    bool killed;
+    struct sut_detail detail;
+};
+
+struct sut_events {
+    struct sut_event *first;
+    struct sut_event *last;
+    struct sut_event *free;
+    uint32_t free_count;
+    uint64_t last_seq;
+};
+
+/* Makes sure that `count` records are free. Returns 0, or -1 without memory: nothing is lost then. */
+int sut_events_reserve(struct sut_events *events, uint32_t count);
+
+/* Takes a reserved record to the end of the queue, zeroed but for seq and type. Cannot fail. */
+struct sut_event *sut_events_emit(struct sut_events *events, enum sut_event_type type);
+
+/* Gives the first event's record back after its delivery. Cannot fail. */
+void sut_events_done(struct sut_events *events);
+
+/* Frees every record. Cannot fail. */
+void sut_events_free(struct sut_events *events);
+
+/* "service_panic", ... */
+const char *sut_event_name(enum sut_event_type type);
+
+/* "returned", "error", "panic", ...: the reason of an end in words. */
+const char *sut_end_name(enum sut_end end);
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One supervisor: its children in start order, its score and its pause, and how it stops.
+ *
+ * A supervisor is a root, or the child that a service of its parent stands for (`place`). Nothing
+ * here recurses along the tree: a start walks the subtree, and a stop or an end crosses a level
+ * through the tree's list of supervisors that need attention.
+ *
+ * Events that a call may cause are reserved by the caller (sut_tree_reserve), so that no decision
+ * can fail for lack of memory.
+ */
+#ifndef SUT_CORE_SUPERVISOR_H
+#define SUT_CORE_SUPERVISOR_H
+
+#include "core/policy.h"
+#include "core/service.h"
+
+struct sut_tree;
+
+enum sut_supervisor_state {
+    SUT_SUPERVISOR_NOT_RUNNING, /* never served */
+    SUT_SUPERVISOR_NORMAL,
+    SUT_SUPERVISOR_PAUSED,
+    SUT_SUPERVISOR_STOPPING,
+    SUT_SUPERVISOR_TERMINATED
+};
+
+enum sut_stop_order { SUT_STOP_REVERSE, SUT_STOP_PARALLEL };
+
+/* Why a supervisor needs attention; a set. */
+enum sut_attend { SUT_ATTEND_STOP = 1, SUT_ATTEND_HURRY = 2, SUT_ATTEND_ENDED = 4 };
+
+/* Everything that still lives is closed by force: as overrun of its time, or without a word. */
+enum sut_hurry { SUT_HURRY_NOT, SUT_HURRY_WITH_REPORT, SUT_HURRY_QUIETLY };
+
+struct sut_supervisor {
+    struct sut_tree *tree;
+    struct sut_service *place; /* what stands for it in its parent; NULL for a root */
+    struct sut_list children;  /* sut_service.sibling */
+    struct sut_list ghosts;    /* sut_service.sibling: forgotten, kept for the report */
+    struct sut_list queue;     /* sut_service.u.work: failed ones, in the order of failing */
+    struct sut_list attention; /* in the tree's list, while `attend` is not empty */
+    struct sut_list finished;  /* in the tree's list, once the host is to look at it */
+    struct sut_names names;
+    struct sut_deadline timer;    /* end of a pause, or the next spaced restart */
+    struct sut_service *cursor;   /* next to be asked in a stop in reverse order */
+    struct sut_policy policy;
+    struct sut_score score;
+    int64_t timeout_ns;
+    int64_t backoff_ns;
+    int64_t spacing_ns;
+    uint32_t child_count;
+    uint32_t living;      /* children between start and end, abandoned ones not counted */
+    uint32_t stop_number; /* of its latest stop: orders stops of the whole tree */
+    uint32_t pending_events;
+    uint8_t state;      /* enum sut_supervisor_state */
+    uint8_t stop_order; /* enum sut_stop_order */
+    uint8_t attend;     /* set of enum sut_attend */
+    uint8_t hurry;      /* enum sut_hurry */
+    uint8_t end;        /* enum sut_end: why it ends by itself, CANCELED when it was asked */
+    bool advancing;     /* a walk of its stop is under way */
+    bool lifecycle_events;
+    bool pass_through_panics;
+    bool dont_propagate_termination;
+};
+
+/* Makes an empty supervisor with suture's defaults. Cannot fail. */
+void sut_supervisor_init(struct sut_supervisor *sup, struct sut_tree *tree);
+
+/* Results of sut_supervisor_add. */
+enum { SUT_OK = 0, SUT_ENOMEM = -1, SUT_ENOTRUNNING = -2 };
+
+/* Appends a child and, while the supervisor runs, starts it. Returns SUT_OK; SUT_ENOTRUNNING after
+ * or during its stop; SUT_ENOMEM. On failure nothing is changed. */
+int sut_supervisor_add(struct sut_supervisor *sup, struct sut_service *service);
+
+/* Starts everything below: what was added and neither forgotten nor still alive from a former life.
+ * Cannot fail. */
+void sut_supervisor_begin(struct sut_supervisor *sup);
+
+/* Stops it on purpose; a child supervisor as if its parent had stopped that child. Harmless when it
+ * does not run. Cannot fail. */
+void sut_supervisor_stop(struct sut_supervisor *sup);
+
+/* Closes by force whatever still lives below, now. Stops it first when it runs. Cannot fail. */
+void sut_supervisor_hurry(struct sut_supervisor *sup, enum sut_hurry how);
+
+/* The delay of a pause, after jitter, counted from `since_ns`: the answer to a backoff event.
+ * Harmless when the pause is over. Cannot fail. */
+void sut_supervisor_backoff(struct sut_supervisor *sup, int64_t since_ns, int64_t delay_ns);
+
+/* NORMAL or PAUSED. */
+bool sut_supervisor_running(const struct sut_supervisor *sup);
+
+/* The score, decayed to now. */
+double sut_supervisor_score(const struct sut_supervisor *sup);
+
+/* "normal", "paused", ... */
+const char *sut_supervisor_state_name(const struct sut_supervisor *sup);
+
+/* How it ended, as its parent sees it, and as its serve returns it. */
+enum sut_end sut_supervisor_end(const struct sut_supervisor *sup);
+
+/* The next service after `service` in the walk of the subtree of `top`, parents before their
+ * children; NULL at the end. NULL for the first. */
+struct sut_service *sut_supervisor_walk(const struct sut_supervisor *top,
+                                        const struct sut_service *service);
+
+/* True while anything below lives, abandoned services included. */
+bool sut_supervisor_lives(const struct sut_supervisor *sup);
+
+/* Takes every child out, of a supervisor that does not run and of which nothing lives: bodies go to
+ * the tree's list of released services, child supervisors become roots. Cannot fail. */
+void sut_supervisor_clear(struct sut_supervisor *sup);
+
+/* For service.c and tree.c: the parts of a step that concern siblings and levels. */
+void sut_supervisor_ask(struct sut_supervisor *sup, enum sut_attend what);
+void sut_supervisor_attend(struct sut_supervisor *sup);
+void sut_supervisor_timer(struct sut_supervisor *sup);
+void sut_supervisor_forget(struct sut_supervisor *sup, struct sut_service *service);
+void sut_supervisor_settled(struct sut_supervisor *sup);
+void sut_supervisor_late_end(struct sut_supervisor *sup);
+void sut_supervisor_child_fell(struct sut_supervisor *sup, struct sut_service *service,
+                               const struct sut_cue *cue);
+void sut_supervisor_child_stopped(struct sut_supervisor *sup, struct sut_service *service,
+                                  const struct sut_cue *cue);
+struct sut_event *sut_supervisor_emit(struct sut_supervisor *sup, struct sut_service *service,
+                                      enum sut_event_type type);
+
+#endif
