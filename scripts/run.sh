@@ -55,8 +55,7 @@ spec() {
         files=spec/$SPEC.lua
         [ -e "$files" ] || { echo "1..0"; return; }
     fi
-    watched "$LUA" "$(command -v busted)" --helper=spec/support/exit_close.lua --output=TAP \
-        ${FAIL_FAST:+--no-keep-going} "$files"
+    watched "$LUA" "$(command -v busted)" --run=make ${FAIL_FAST:+--no-keep-going} "$files"
 }
 
 "$1"

@@ -54,7 +54,8 @@ part() {
         "$logs/$name.tap"
     if [ -n "$why" ]; then
         bad=$((bad + 1))
-        echo "not ok - $name $why; the end of $logs/$name.err:"
+        echo "not ok - $name $why; last in $logs/$name.tap and $logs/$name.err:"
+        tail -n 1 "$logs/$name.tap"
         tail -n 40 "$logs/$name.err"
     fi
     echo "$name: $good passed, $bad failed"
