@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How a runtime lives in a libuv loop.
+ */
+#include "rt/loop.h"
+
+#include "core/alloc.h"
+
+#include <poll.h>
+
+/* Resumes between two looks at the loop's descriptors. */
+enum { TURN_BUDGET = 512 };
+/* Without memory: milliseconds until the step is tried again. */
+enum { STALL_MS = 10 };
+
+#define MS_NS INT64_C(1000000)
+
+struct sut_loop {
+    uv_timer_t timer;
+    uv_idle_t idle;
+    uv_async_t async;
+    uv_loop_t own;
+    uv_loop_t *uv;
+    struct sut_runtime *rt; /* NULL once the runtime has left */
+    int open;               /* handles not closed yet */
+    bool lent;
+    bool driven; /* somebody else runs the loop, or polls its descriptor */
+};
+
+/* ---- arming ---- */
+
+/* Milliseconds on libuv's clock until the time has certainly come, rounded up. */
+static uint64_t ms_until(const struct sut_loop *loop, int64_t time_ns) {
+    int64_t due_ms = time_ns / MS_NS + (time_ns % MS_NS != 0);
+    int64_t now_ms = (int64_t)uv_now(loop->uv);
+    return due_ms > now_ms ? (uint64_t)(due_ms - now_ms) : 0;
+}
+
+static void on_timer(uv_timer_t *timer);
+static void on_idle(uv_idle_t *idle);
+
+/* Makes the handles say what the runtime waits for. libuv's clock must be fresh. */
+static void arm(struct sut_loop *loop) {
+    struct sut_runtime *rt = loop->rt;
+    struct sut_deadline *first = sut_deadline_first(&rt->deadlines);
+    if (sut_runtime_busy(rt) && !rt->stalled)
+        (void)uv_idle_start(&loop->idle, on_idle);
+    else
+        (void)uv_idle_stop(&loop->idle);
+    if (rt->stalled)
+        (void)uv_timer_start(&loop->timer, on_timer, STALL_MS, 0);
+    else if (first && rt->clock == SUT_CLOCK_REAL)
+        (void)uv_timer_start(&loop->timer, on_timer, ms_until(loop, first->time_ns), 0);
+    else
+        (void)uv_timer_stop(&loop->timer);
+}
+
+void sut_loop_touch(struct sut_runtime *rt) {
+    struct sut_loop *loop = rt->loop;
+    if (!loop || rt->stepping || rt->closed) return;
+    uv_update_time(loop->uv);
+    arm(loop);
+    if (loop->driven) (void)uv_async_send(&loop->async);
+}
+
+/* ---- callbacks ---- */
+
+/* When sut_loop_run is on the stack it makes the turn itself, outside uv_run. */
+static void come_by(struct sut_loop *loop) {
+    if (!loop->rt || loop->rt->running || loop->rt->clock == SUT_CLOCK_VIRTUAL) return;
+    sut_runtime_turn(loop->rt, TURN_BUDGET);
+    if (!loop->rt) return; /* closed by what ran */
+    uv_update_time(loop->uv);
+    arm(loop);
+}
+
+static void on_timer(uv_timer_t *timer) { come_by(SUT_CONTAINER(timer, struct sut_loop, timer)); }
+
+static void on_idle(uv_idle_t *idle) { come_by(SUT_CONTAINER(idle, struct sut_loop, idle)); }
+
+static void on_async(uv_async_t *async) { come_by(SUT_CONTAINER(async, struct sut_loop, async)); }
+
+/* ---- making and closing ---- */
+
+static void on_closed(uv_handle_t *handle, struct sut_loop *loop) {
+    (void)handle;
+    if (--loop->open == 0 && loop->lent) sut_free(loop);
+}
+
+static void timer_closed(uv_handle_t *handle) {
+    on_closed(handle, SUT_CONTAINER(handle, struct sut_loop, timer));
+}
+
+static void idle_closed(uv_handle_t *handle) {
+    on_closed(handle, SUT_CONTAINER(handle, struct sut_loop, idle));
+}
+
+static void async_closed(uv_handle_t *handle) {
+    on_closed(handle, SUT_CONTAINER(handle, struct sut_loop, async));
+}
+
+static int open_handles(struct sut_loop *loop) {
+    int code = uv_async_init(loop->uv, &loop->async, on_async);
+    if (code) return code;
+    (void)uv_timer_init(loop->uv, &loop->timer);
+    (void)uv_idle_init(loop->uv, &loop->idle);
+    uv_unref((uv_handle_t *)&loop->async);
+    loop->open = 3;
+    return 0;
+}
+
+static struct sut_loop *make(struct sut_runtime *rt, uv_loop_t *lent, int *code) {
+    struct sut_loop *loop = sut_calloc(sizeof *loop);
+    *code = UV_ENOMEM;
+    if (!loop) return NULL;
+    loop->rt = rt;
+    loop->lent = lent != NULL;
+    loop->driven = loop->lent;
+    loop->uv = lent ? lent : &loop->own;
+    *code = lent ? 0 : uv_loop_init(&loop->own);
+    if (*code) goto fail;
+    *code = open_handles(loop);
+    if (!*code) return loop;
+    if (!lent) (void)uv_loop_close(&loop->own);
+fail:
+    sut_free(loop);
+    return NULL;
+}
+
+static void leave(struct sut_loop *loop) {
+    loop->rt = NULL;
+    uv_close((uv_handle_t *)&loop->timer, timer_closed);
+    uv_close((uv_handle_t *)&loop->idle, idle_closed);
+    uv_close((uv_handle_t *)&loop->async, async_closed);
+    if (loop->lent) return;
+    while (uv_loop_close(loop->uv) == UV_EBUSY) (void)uv_run(loop->uv, UV_RUN_ONCE);
+    sut_free(loop);
+}
+
+uv_loop_t *sut_loop_get(struct sut_runtime *rt, int *code) {
+    *code = 0;
+    if (!rt->loop) rt->loop = make(rt, NULL, code);
+    return rt->loop ? rt->loop->uv : NULL;
+}
+
+int sut_loop_adopt(struct sut_runtime *rt, uv_loop_t *lent) {
+    int code;
+    struct sut_loop *loop = make(rt, lent, &code);
+    if (!loop) return code;
+    if (rt->loop) leave(rt->loop);
+    rt->loop = loop;
+    sut_loop_touch(rt);
+    return 0;
+}
+
+uv_async_t *sut_loop_async(struct sut_runtime *rt) { return rt->loop ? &rt->loop->async : NULL; }
+
+void sut_loop_close(struct sut_runtime *rt) {
+    struct sut_loop *loop = rt->loop;
+    rt->loop = NULL;
+    if (loop) leave(loop);
+}
+
+/* ---- running ---- */
+
+/* Waits in the loop for whatever comes; false when nothing can ever come. */
+static bool wait_in_loop(struct sut_loop *loop) {
+    uv_update_time(loop->uv);
+    arm(loop);
+    if (!uv_loop_alive(loop->uv)) return false;
+    (void)uv_run(loop->uv, UV_RUN_ONCE);
+    return true;
+}
+
+/* All that can happen now; on a virtual clock at this instant. */
+static void pass(struct sut_runtime *rt) {
+    if (rt->clock == SUT_CLOCK_VIRTUAL)
+        (void)sut_runtime_settle(rt);
+    else
+        sut_runtime_turn(rt, TURN_BUDGET);
+}
+
+/* Lets time pass, or waits for real input; false when nothing can ever come. */
+static bool wait_for_more(struct sut_runtime *rt) {
+    if (rt->clock == SUT_CLOCK_VIRTUAL) {
+        if (rt->stalled || sut_runtime_jump(rt, INT64_MAX - 1) || sut_runtime_busy(rt)) return true;
+    }
+    return rt->loop && wait_in_loop(rt->loop);
+}
+
+enum sut_run sut_loop_run(struct sut_runtime *rt, bool (*done)(void *arg), void *arg, int *code) {
+    enum sut_run result = SUT_RUN_DONE;
+    *code = 0;
+    if (rt->clock == SUT_CLOCK_REAL && !sut_loop_get(rt, code)) return SUT_RUN_FAILED;
+    rt->running = true;
+    while (!done(arg)) {
+        pass(rt);
+        if (done(arg)) break;
+        if (!wait_for_more(rt) && !done(arg)) {
+            result = SUT_RUN_IDLE;
+            break;
+        }
+    }
+    rt->running = false;
+    sut_loop_touch(rt);
+    return result;
+}
+
+/* ---- for a host's loop ---- */
+
+static void wait_for_fd(struct sut_loop *loop, int64_t limit_ns) {
+    struct pollfd fd = {.fd = uv_backend_fd(loop->uv), .events = POLLIN};
+    int64_t ms = limit_ns / MS_NS + (limit_ns % MS_NS != 0);
+    (void)poll(&fd, 1, ms > 86400000 ? 86400000 : (int)ms);
+}
+
+int sut_loop_step(struct sut_runtime *rt, int64_t limit_ns) {
+    int code;
+    if (!sut_loop_get(rt, &code)) return code;
+    rt->loop->driven = true;
+    uv_update_time(rt->loop->uv);
+    arm(rt->loop);
+    if (limit_ns > 0) {
+        int64_t due = sut_loop_timeout(rt);
+        wait_for_fd(rt->loop, due < limit_ns ? due : limit_ns);
+    }
+    (void)uv_run(rt->loop->uv, UV_RUN_NOWAIT);
+    return 0;
+}
+
+int sut_loop_fd(struct sut_runtime *rt) {
+    int code;
+    if (!sut_loop_get(rt, &code)) return code;
+    rt->loop->driven = true;
+    return uv_backend_fd(rt->loop->uv);
+}
+
+int64_t sut_loop_timeout(struct sut_runtime *rt) {
+    struct sut_loop *loop = rt->loop;
+    if (!loop) return sut_runtime_busy(rt) || sut_deadline_first(&rt->deadlines) ? 0 : SUT_NEVER;
+    uv_update_time(loop->uv);
+    arm(loop);
+    if (!uv_loop_alive(loop->uv)) return SUT_NEVER;
+    int ms = uv_backend_timeout(loop->uv);
+    return ms < 0 ? SUT_NEVER : ms * MS_NS;
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Steps, rounds and turns: the order in which things happen in a runtime.
+ */
+#include "rt/runtime.h"
+
+#include <string.h>
+#include <uv.h>
+
+/* After so many rounds of nothing but stopping services, a virtual clock goes on. */
+enum { IDLE_ROUNDS = 100 };
+
+void sut_runtime_init(struct sut_runtime *rt, const struct sut_above *above, enum sut_clock clock) {
+    memset(rt, 0, sizeof *rt);
+    sut_tree_init(&rt->tree, &above->host, &rt->deadlines);
+    sut_list_init(&rt->ready);
+    sut_list_init(&rt->round);
+    rt->above = above;
+    rt->clock = (uint8_t)clock;
+}
+
+int64_t sut_runtime_now(const struct sut_runtime *rt) {
+    return rt->clock == SUT_CLOCK_VIRTUAL ? rt->virtual_ns : (int64_t)uv_hrtime();
+}
+
+int sut_runtime_prepare(struct sut_runtime *rt) {
+    rt->tree.now_ns = sut_runtime_now(rt);
+    return sut_tree_reserve(&rt->tree);
+}
+
+/* ---- tasks ---- */
+
+void sut_task_init(struct sut_task *task) {
+    sut_list_init(&task->ready);
+    sut_deadline_init(&task->wake, SUT_DEADLINE_HOST);
+}
+
+void sut_task_ready(struct sut_runtime *rt, struct sut_task *task) {
+    sut_deadline_cancel(&rt->deadlines, &task->wake);
+    if (sut_list_empty(&task->ready)) sut_list_append(&rt->ready, &task->ready);
+}
+
+void sut_task_stop(struct sut_runtime *rt, struct sut_task *task) {
+    sut_deadline_cancel(&rt->deadlines, &task->wake);
+    sut_list_remove(&task->ready);
+}
+
+/* ---- one step ---- */
+
+static int deliver(struct sut_runtime *rt) {
+    struct sut_event *event = rt->tree.events.first;
+    if (rt->above->deliver(rt, event)) return -1;
+    event->supervisor->pending_events--;
+    if (event->service) event->service->pending_events--;
+    sut_events_done(&rt->tree.events);
+    return 0;
+}
+
+static void kill_first(struct sut_runtime *rt) {
+    struct sut_list *node = rt->tree.kills.next;
+    sut_list_remove(node);
+    rt->above->kill(rt, SUT_CONTAINER(node, struct sut_service, u.work));
+}
+
+static void release_first(struct sut_runtime *rt) {
+    struct sut_list *node = rt->tree.released.next;
+    sut_list_remove(node);
+    rt->above->release(rt, SUT_CONTAINER(node, struct sut_service, u.work));
+}
+
+static void finish_first(struct sut_runtime *rt) {
+    struct sut_list *node = rt->tree.finished.next;
+    sut_list_remove(node);
+    rt->above->finished(rt, SUT_CONTAINER(node, struct sut_supervisor, finished));
+}
+
+/* Carries out what inputs have left to do. -1 when there was no memory to go on. */
+static int work_off(struct sut_runtime *rt) {
+    struct sut_tree *tree = &rt->tree;
+    for (;;) {
+        if (sut_tree_needs_attention(tree)) {
+            if (sut_runtime_prepare(rt)) return -1;
+            sut_tree_attend(tree);
+        } else if (tree->events.first) {
+            if (deliver(rt)) return -1;
+        } else if (!sut_list_empty(&tree->kills)) {
+            if (sut_runtime_prepare(rt)) return -1;
+            kill_first(rt);
+        } else if (!sut_list_empty(&tree->released)) {
+            release_first(rt);
+        } else if (!sut_list_empty(&tree->finished)) {
+            finish_first(rt);
+        } else {
+            return 0;
+        }
+    }
+}
+
+static bool has_work(const struct sut_tree *tree) {
+    return sut_tree_needs_attention(tree) || tree->events.first || !sut_list_empty(&tree->kills) ||
+           !sut_list_empty(&tree->released) || !sut_list_empty(&tree->finished);
+}
+
+/* Fires the deadlines up to `now_ns`, each of the tree's as a step of its own. */
+static int fire(struct sut_runtime *rt, int64_t now_ns) {
+    struct sut_deadline *deadline;
+    while ((deadline = sut_deadline_first(&rt->deadlines)) && deadline->time_ns <= now_ns) {
+        if (deadline->kind == SUT_DEADLINE_HOST) {
+            sut_deadline_cancel(&rt->deadlines, deadline);
+            rt->above->wake(rt, SUT_CONTAINER(deadline, struct sut_task, wake));
+            continue;
+        }
+        if (sut_runtime_prepare(rt)) return -1;
+        sut_deadline_cancel(&rt->deadlines, deadline);
+        sut_tree_expire(&rt->tree, deadline);
+        if (work_off(rt)) return -1;
+    }
+    return 0;
+}
+
+static int resume_first(struct sut_runtime *rt) {
+    if (sut_runtime_prepare(rt)) return -1;
+    struct sut_list *node = rt->round.next;
+    sut_list_remove(node);
+    rt->above->resume(rt, SUT_CONTAINER(node, struct sut_task, ready));
+    return has_work(&rt->tree) ? work_off(rt) : 0;
+}
+
+/* Resumes what is left of the round, or a new one; at most `budget` tasks. */
+static int run_round(struct sut_runtime *rt, uint32_t *budget) {
+    if (sut_list_empty(&rt->round)) {
+        rt->progressed = false;
+        sut_list_join(&rt->round, &rt->ready);
+    }
+    while (!sut_list_empty(&rt->round) && *budget > 0) {
+        --*budget;
+        if (resume_first(rt)) return -1;
+    }
+    if (sut_list_empty(&rt->round)) rt->idle_rounds = rt->progressed ? 0 : rt->idle_rounds + 1;
+    return 0;
+}
+
+static bool has_ready(const struct sut_runtime *rt) {
+    return !sut_list_empty(&rt->round) || !sut_list_empty(&rt->ready);
+}
+
+bool sut_runtime_busy(const struct sut_runtime *rt) { return has_ready(rt) || has_work(&rt->tree); }
+
+static int turn(struct sut_runtime *rt, uint32_t budget) {
+    if (work_off(rt) || fire(rt, sut_runtime_now(rt))) return -1;
+    while (budget > 0 && has_ready(rt))
+        if (run_round(rt, &budget)) return -1;
+    return 0;
+}
+
+void sut_runtime_turn(struct sut_runtime *rt, uint32_t budget) {
+    if (rt->stepping) return;
+    rt->stepping = true;
+    rt->stalled = turn(rt, budget) != 0;
+    rt->stepping = false;
+}
+
+/* ---- a virtual clock ---- */
+
+static bool settle(struct sut_runtime *rt) {
+    rt->idle_rounds = 0;
+    rt->stalled = true;
+    if (work_off(rt) || fire(rt, rt->virtual_ns)) return false;
+    while (has_ready(rt)) {
+        uint32_t budget = UINT32_MAX;
+        if (run_round(rt, &budget) || fire(rt, rt->virtual_ns)) return false;
+        if (rt->idle_rounds >= IDLE_ROUNDS) break;
+    }
+    rt->stalled = false;
+    return rt->idle_rounds < IDLE_ROUNDS;
+}
+
+bool sut_runtime_settle(struct sut_runtime *rt) {
+    if (rt->stepping) return false;
+    rt->stepping = true;
+    bool settled = settle(rt);
+    rt->stepping = false;
+    return settled;
+}
+
+bool sut_runtime_jump(struct sut_runtime *rt, int64_t limit_ns) {
+    struct sut_deadline *first = sut_deadline_first(&rt->deadlines);
+    if (!first || first->time_ns > limit_ns) return false;
+    if (first->time_ns > rt->virtual_ns) rt->virtual_ns = first->time_ns;
+    return true;
+}
