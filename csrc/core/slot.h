@@ -13,7 +13,18 @@ struct sut_id {
     uint64_t value;
 };
 
-struct sut_slot_chunk;
+#define SUT_SLOT_CHUNK 256
+
+/* A slot and its chunk are the table's own; they stand here for the tests of the table. */
+struct sut_slot {
+    void *owner;         /* NULL while free */
+    uint32_t generation; /* of the last id handed out; 0 before the first, and when retired */
+    uint32_t next_free;  /* next free slot + 1, or 0 */
+};
+
+struct sut_slot_chunk {
+    struct sut_slot slots[SUT_SLOT_CHUNK];
+};
 
 struct sut_slots {
     struct sut_slot_chunk **chunks;
@@ -23,10 +34,12 @@ struct sut_slots {
     uint32_t free; /* first free slot + 1, or 0 */
 };
 
-/* Takes a slot for the owner. Returns 0 and the id, or -1 without memory, and nothing is changed. */
+/* Takes a slot for the owner, which is not NULL. Returns 0 and the id, or -1 without memory, and
+ * nothing is changed. */
 int sut_slot_take(struct sut_slots *slots, void *owner, struct sut_id *id);
 
-/* Gives the slot back; the id finds nothing from now on. Cannot fail. */
+/* Gives the slot of an id in force back; the id finds nothing from now on. A slot whose generations
+ * are used up is retired instead of handed out again. Cannot fail. */
 void sut_slot_give(struct sut_slots *slots, struct sut_id id);
 
 /* The owner, or NULL when the id is stale, foreign or 0. */

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The table of slots behind the ids.
+ *
+ * Invariants: a slot in use has an owner; a free one has none, and is in the chain of free slots
+ * unless it is retired. A generation is handed out once for each slot, from 1 upwards: a slot that
+ * has used them all is retired (generation 0) and not handed out again.
+ */
+#include "core/slot.h"
+
+#include "core/alloc.h"
+#include "core/invariant.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static struct sut_slot *slot_at(const struct sut_slots *slots, uint32_t index) {
+    return &slots->chunks[index / SUT_SLOT_CHUNK]->slots[index % SUT_SLOT_CHUNK];
+}
+
+/* Makes room for one more pointer to a chunk; the chunks themselves stay where they are. */
+static int reserve_pointer(struct sut_slots *slots) {
+    if (slots->chunk_count < slots->chunk_capacity) return 0;
+    uint32_t capacity = slots->chunk_capacity ? slots->chunk_capacity * 2 : 4;
+    struct sut_slot_chunk **chunks = sut_realloc(slots->chunks, capacity * sizeof *chunks);
+    if (!chunks) return -1;
+    slots->chunks = chunks;
+    slots->chunk_capacity = capacity;
+    return 0;
+}
+
+static int add_chunk(struct sut_slots *slots) {
+    if (slots->used > UINT32_MAX - SUT_SLOT_CHUNK) return -1; /* no index is left */
+    if (reserve_pointer(slots)) return -1;
+    struct sut_slot_chunk *chunk = sut_calloc(sizeof *chunk);
+    if (!chunk) return -1;
+    slots->chunks[slots->chunk_count++] = chunk;
+    return 0;
+}
+
+int sut_slot_take(struct sut_slots *slots, void *owner, struct sut_id *id) {
+    SUT_INVARIANT(owner != NULL, "a slot needs an owner");
+    uint32_t index = slots->used;
+    if (slots->free)
+        index = slots->free - 1;
+    else if (slots->used == slots->chunk_count * SUT_SLOT_CHUNK && add_chunk(slots))
+        return -1;
+    struct sut_slot *slot = slot_at(slots, index);
+    if (slots->free)
+        slots->free = slot->next_free;
+    else
+        slots->used++;
+    slot->owner = owner;
+    slot->generation++;
+    id->value = (uint64_t)slot->generation << 32 | index;
+    return 0;
+}
+
+/* The slot of an id that is in force, or NULL. */
+static struct sut_slot *live_slot(const struct sut_slots *slots, struct sut_id id) {
+    uint32_t index = (uint32_t)id.value;
+    if (index >= slots->used) return NULL;
+    struct sut_slot *slot = slot_at(slots, index);
+    return slot->owner && slot->generation == (uint32_t)(id.value >> 32) ? slot : NULL;
+}
+
+void sut_slot_give(struct sut_slots *slots, struct sut_id id) {
+    struct sut_slot *slot = live_slot(slots, id);
+    SUT_INVARIANT(slot != NULL, "a slot was given back twice");
+    slot->owner = NULL;
+    if (slot->generation == UINT32_MAX) {
+        slot->generation = 0;
+        return;
+    }
+    slot->next_free = slots->free;
+    slots->free = (uint32_t)id.value + 1;
+}
+
+void *sut_slot_find(const struct sut_slots *slots, struct sut_id id) {
+    const struct sut_slot *slot = live_slot(slots, id);
+    return slot ? slot->owner : NULL;
+}
+
+void sut_slots_free(struct sut_slots *slots) {
+    for (uint32_t i = 0; i < slots->chunk_count; i++)
+        sut_free(slots->chunks[i]);
+    sut_free(slots->chunks);
+    memset(slots, 0, sizeof *slots);
+}
