@@ -133,7 +133,10 @@ static void put_number(struct output *out, uint32_t number) {
 }
 
 size_t sut_name_write(const char *text, size_t length, uint32_t number, char *out, size_t size) {
-    struct output output = {.bytes = out, .size = size};
+    struct output output;
+    output.bytes = out;
+    output.size = size;
+    output.length = 0;
     for (size_t i = 0; i < length; i++)
         put_escaped(&output, (unsigned char)text[i]);
     if (number > 1) put_number(&output, number);

@@ -22,7 +22,7 @@ static struct sut_slot *slot_at(const struct sut_slots *slots, uint32_t index) {
 static int reserve_pointer(struct sut_slots *slots) {
     if (slots->chunk_count < slots->chunk_capacity) return 0;
     uint32_t capacity = slots->chunk_capacity ? slots->chunk_capacity * 2 : 4;
-    struct sut_slot_chunk **chunks = sut_realloc(slots->chunks, capacity * sizeof *chunks);
+    struct sut_slot_chunk **chunks = sut_realloc(slots->chunks, capacity * sizeof(void *));
     if (!chunks) return -1;
     slots->chunks = chunks;
     slots->chunk_capacity = capacity;
