@@ -34,30 +34,40 @@ struct sut_frame {
 /* A trace of one coroutine, or of a chain of nested ones, innermost first. Plain bytes: it can be
  * copied by assignment and needs no release. */
 struct sut_trace {
-    int count;                                 /* frames kept */
-    int skipped_at;                            /* frames before the gap, or -1 for no gap */
-    int skipped;                               /* frames left out at the gap */
+    int count;      /* frames kept */
+    int skipped_at; /* frames before the gap, or -1 for no gap */
+    int skipped;    /* frames left out at the gap */
     struct sut_frame frames[SUT_TRACE_FRAMES];
 };
+
+/* What stands at a level of a stack. */
+enum sut_level { SUT_LEVEL_NONE, SUT_LEVEL_HIDDEN, SUT_LEVEL_SHOWN };
 
 /* Empties a trace. */
 void sut_trace_clear(struct sut_trace *trace);
 
+/* Looks at one level of `L` and fills `ar` by "Slnt" unless there is none. A C function that is
+ * `hidden` (may be NULL) is told apart. Never raises. */
+enum sut_level sut_trace_level(lua_State *L, int level, lua_CFunction hidden, lua_Debug *ar);
+
 /* Walks `L` from `level` (0: the running function) outwards and adds its frames as one section.
  * Frames whose C function is `hidden` (may be NULL) are left out. Never raises, allocates nothing
- * of ours; when the trace is full the remaining frames are counted as skipped. */
+ * of ours. Head and tail are those of the whole trace: when it is full, what is in the middle gives
+ * way to the frames that come and is counted as skipped. */
 void sut_trace_walk(struct sut_trace *trace, lua_State *L, int level, lua_CFunction hidden);
 
 /* Writes the text into `out` ("stack traceback:\n\tfile.lua:12: in function 'name'\n..."),
  * NUL-terminated and cut at size; returns the length written. Same look as Lua's own traceback. */
 size_t sut_trace_text(const struct sut_trace *trace, char *out, size_t size);
 
-/* Pushes the array of frames: { source=, line=, name=, what= } each. May raise for memory. */
+/* Pushes the array of frames: { source=, line=, name=, what="Lua"|"C"|"main" } each, without line
+ * or name where they are not known. May raise for memory. */
 void sut_trace_push_frames(lua_State *L, const struct sut_trace *trace);
 
 /*
  * Locals and upvalues as bounded text, without metamethods: strings up to 60 bytes with control
- * bytes escaped, numbers, booleans, nil, else "table: 0x... (3 items)" or "type: pointer".
+ * bytes escaped, numbers, booleans, nil, else "table: 0x... (3 items)" or "type: pointer". A longer
+ * string says its length.
  * Pushes onto `L` an array aligned with the frames of the trace: { locals = { {name=, text=} ... },
  * upvalues = {...} } for the first SUT_TRACE_LOCALS frames of `from`, walked from `level` as in
  * sut_trace_walk. Temporaries and _ENV are left out. Called at the raise; may raise for memory, so

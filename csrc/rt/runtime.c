@@ -105,7 +105,7 @@ static bool has_work(const struct sut_tree *tree) {
 static int fire(struct sut_runtime *rt, int64_t now_ns) {
     struct sut_deadline *deadline;
     while ((deadline = sut_deadline_first(&rt->deadlines)) && deadline->time_ns <= now_ns) {
-        if (deadline->kind == SUT_DEADLINE_HOST) {
+        if (deadline->kind >= SUT_DEADLINE_HOST) {
             sut_deadline_cancel(&rt->deadlines, deadline);
             rt->above->wake(rt, SUT_CONTAINER(deadline, struct sut_task, wake));
             continue;

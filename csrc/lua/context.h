@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Contexts: a tree of reasons to stop, with values and deadlines (Go's context, as suture uses it).
+ *
+ * Userdata "sutura.context"; uservalue 1 is the parent context or nil. A derived context is linked in
+ * its parent's list and unlinked by its __gc; it keeps its parent alive, so a parent never goes
+ * first. An end is passed down at once; the cause stays where it was given and is looked up through
+ * the parents. The context of a service has a guard in front, and its fields name, path, ... come
+ * from the service that runs.
+ */
+#ifndef SUT_LUA_CONTEXT_H
+#define SUT_LUA_CONTEXT_H
+
+#include "lua/coroutine.h"
+
+#define SUT_CONTEXT_TYPE "sutura.context"
+
+enum sut_context_kind {
+    SUT_CONTEXT_ROOT,
+    SUT_CONTEXT_CANCEL,  /* of with_cancel, and of signal_context */
+    SUT_CONTEXT_TIMEOUT, /* of with_timeout */
+    SUT_CONTEXT_VALUE,   /* of with_value */
+    SUT_CONTEXT_SERVICE
+};
+
+/* What every context has; a service's context is no more than this, with one uservalue: the
+ * supervisor's userdata. */
+struct sut_context {
+    struct sut_guard guard;  /* of a service's context; first */
+    struct sut_list below;   /* sut_derived.link: derived contexts */
+    struct sut_list waiters; /* sut_coroutine.link: in ctx:wait */
+    struct sut_id id;        /* of the service, in a service's context */
+    uint32_t run;
+    uint8_t kind;   /* enum sut_context_kind */
+    uint8_t err;    /* 0, SUT_CANCELED or SUT_DEADLINE_EXCEEDED */
+    bool inherited; /* it ended because its parent did: the cause is there */
+};
+
+/* Every kind but the service's. Uservalues: 1 parent, 2 own cause, 3 key and 4 value of VALUE,
+ * 5 the runtime's userdata. */
+struct sut_derived {
+    struct sut_context context; /* first */
+    struct sut_list link;       /* in the parent's `below` */
+    struct sut_list served;     /* sut_lua_supervisor.under: supervisors that are served under it */
+    struct sut_lua_runtime *rt;
+    struct sut_task timer; /* of TIMEOUT: wake.kind is SUT_DEADLINE_CONTEXT, never in a run queue */
+    int64_t deadline_ns;   /* own or inherited, whichever is earlier; SUT_NEVER for none */
+};
+
+/* Pushes a new context of a service that is about to run; the supervisor's userdata, at the index,
+ * becomes its uservalue. May raise for memory. */
+struct sut_context *sut_context_new_service(lua_State *L, int supervisor, struct sut_id id,
+                                            uint32_t run);
+
+/* Ends a context and everything derived from it: wakes who waits, stops the supervisors served
+ * under it (sut_serve_context_ended). One that has ended stays as it is. Cannot fail or raise. A
+ * cause of its own has been put into uservalue 2 by the caller. */
+void sut_context_end(struct sut_context *context, enum sut_error err);
+
+/* The argument as a context; raises otherwise. */
+struct sut_context *sut_check_context(lua_State *L, int arg);
+
+/* The context when the value at the index is one, else NULL. Never raises. */
+struct sut_context *sut_to_context(lua_State *L, int index);
+
+/* Pushes ctx:err() and ctx:cause() of the context at the index. */
+void sut_context_push_err(lua_State *L, int index);
+void sut_context_push_cause(lua_State *L, int index);
+
+/* The timer of a TIMEOUT context has fired. Called by the runner. */
+void sut_context_expired(struct sut_task *timer);
+
+/* Makes the metatable; the sut_lua userdata is on the top and stays there. */
+void sut_open_context(lua_State *L);
+
+/* Module functions (upvalue 1 the state): sutura.context(). */
+int sut_context_root(lua_State *L);
+
+/* ---- from csrc/lua/service.c and serve.c, for service contexts and serving ---- */
+
+/* Pushes a field of a service's context: "name", "path", "token", "supervisor", "run",
+ * "last_error"; nil for others and when the service is gone. `index` is the context. */
+int sut_service_context_field(lua_State *L, int index, const char *field);
+
+/* For a live service's context: pushes why it was asked to stop, or nil while it was not. */
+void sut_service_context_push_err(lua_State *L, int index);
+void sut_service_context_push_cause(lua_State *L, int index);
+
+/* Pushes the context that the root supervisor above this service is served with, or nil. */
+void sut_service_context_push_parent(lua_State *L, int index);
+
+/* A supervisor's serve context has ended: stop it. `under` is its sut_lua_supervisor.under node. */
+void sut_serve_context_ended(struct sut_list *under);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A coroutine that a runtime resumes: the run of a service, a program given to run, or a helper of
+ * a running service; and the main program, which has no coroutine but waits in the same way.
+ *
+ * At the bottom of its stack lies a guard, a userdata to be closed with the coroutine. It tells
+ * apart the ends that we bring about from those that a stranger does by coroutine.close or by
+ * resuming it: `guard->co` is NULL once the run is over.
+ */
+#ifndef SUT_LUA_COROUTINE_H
+#define SUT_LUA_COROUTINE_H
+
+#include "lua/state.h"
+
+enum sut_coroutine_kind {
+    SUT_COROUTINE_SERVICE,
+    SUT_COROUTINE_PROGRAM, /* of rt:run(fn) */
+    SUT_COROUTINE_SPAWNED, /* of core.spawn: ends with its service */
+    SUT_COROUTINE_MAIN     /* the main program: no thread of its own */
+};
+
+enum sut_wait {
+    SUT_WAIT_NONE,
+    SUT_WAIT_YIELD,
+    SUT_WAIT_SLEEP,
+    SUT_WAIT_AWAIT,
+    SUT_WAIT_CONTEXT,
+    SUT_WAIT_SERVICE,   /* until a removed service has ended */
+    SUT_WAIT_SUPERVISOR, /* until a supervisor has terminated */
+    SUT_WAIT_PROGRAM    /* the main program, for rt:run(fn) */
+};
+
+/* Why a wait is over. */
+enum sut_woken {
+    SUT_WOKEN_NOT,
+    SUT_WOKEN_READY,  /* what was waited for has come */
+    SUT_WOKEN_TIME,   /* the limit has passed */
+    SUT_WOKEN_CANCEL, /* asked to stop */
+    SUT_WOKEN_BROKEN  /* the main program only: deadlock, or Ctrl-C */
+};
+
+struct sut_guard {
+    struct sut_coroutine *co; /* NULL once the run is over */
+};
+
+struct sut_coroutine {
+    struct sut_task task;
+    struct sut_list link; /* among those who wait for the same thing */
+    struct sut_lua_runtime *rt;
+    lua_State *thread;       /* NULL between runs */
+    struct sut_guard *guard; /* at the bottom of the thread's stack */
+    uint64_t subject;        /* id of the service waited for */
+    uint32_t shields;        /* depth of sutura.shield */
+    uint8_t kind;            /* enum sut_coroutine_kind */
+    uint8_t wait;            /* enum sut_wait */
+    uint8_t woken;           /* enum sut_woken */
+    bool cancelled;          /* asked to stop: sticky */
+    bool foreign;            /* a stranger has closed or resumed it */
+    bool closing;            /* is being closed by force */
+};
+
+void sut_coroutine_init(struct sut_coroutine *co, struct sut_lua_runtime *rt,
+                        enum sut_coroutine_kind kind);
+
+/* Ends the wait for the reason and makes the coroutine ready; harmless when it does not wait or was
+ * woken already. Cannot fail. */
+void sut_wake(struct sut_coroutine *co, enum sut_woken woken);
+
+/* Wakes everyone in a list of sut_coroutine.link. */
+void sut_wake_all(struct sut_list *waiters, enum sut_woken woken);
+
+/* Asks it to stop: sticky. True when it will be resumed for that. Cannot fail. */
+bool sut_coroutine_cancel(struct sut_coroutine *co);
+
+/* Closes the thread and every coroutine nested in it by force, innermost first, each with what is
+ * left of the close budget. Returns LUA_OK or the status of the first failing closer, whose error
+ * is then on the top of `co->thread`. Never raises. */
+int sut_coroutine_close(struct sut_coroutine *co);
+
+/* The innermost coroutine of the chain that a suspended thread waits in (itself when none is
+ * nested). Never raises. */
+lua_State *sut_innermost(struct sut_lua *self, lua_State *thread);
+
+/* The thread directly nested in a suspended thread by our resume or wrap, or NULL. */
+lua_State *sut_nested(lua_State *thread);
+
+/* True when `L`'s top value is the tag of one of our waits. */
+bool sut_is_wait(lua_State *L);
+
+/* Pushes the tag. */
+void sut_push_wait(lua_State *L);
+
+/* Body of every service's thread, left out of traces (csrc/lua/service.c). */
+int sut_service_main(lua_State *L);
+
+/* resume, wrap as a table on the stack (csrc/lua/nested.c). */
+int sut_open_nested(lua_State *L);
+
+#endif

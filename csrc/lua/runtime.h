@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The runtime as a Lua object: what it adds to the runner of csrc/rt.
+ *
+ * Userdata "sutura.runtime"; uservalue 1 is the table of what runs and must stay alive: root
+ * supervisors by light userdata, threads of programs, and the runtime's own thread for hooks.
+ */
+#ifndef SUT_LUA_RUNTIME_H
+#define SUT_LUA_RUNTIME_H
+
+#include "lua/coroutine.h"
+
+#define SUT_RUNTIME_TYPE "sutura.runtime"
+
+struct sut_lua_runtime {
+    struct sut_runtime rt; /* first: the runner's pointer is ours */
+    struct sut_lua *self;
+    struct sut_list all;       /* in sut_lua.runtimes */
+    lua_State *hooks;          /* where hooks and other callbacks of steps run */
+    struct sut_coroutine main; /* the main program's wait */
+    struct sut_list removals;  /* sut_coroutine.link of those who wait for a service's end */
+    struct sut_list signals;   /* csrc/lua/signal.c */
+    int64_t close_budget_ns;
+    double epoch_s;   /* wall time at 0 of a virtual clock */
+    int attached_ref; /* registry reference while a foreign loop may call us, else LUA_NOREF */
+    int running_ref;  /* registry reference while a run is on the stack, else LUA_NOREF */
+    struct sut_driver *driver; /* csrc/lua/luv.c */
+};
+
+static inline struct sut_lua_runtime *sut_runtime_of(struct sut_runtime *rt) {
+    return (struct sut_lua_runtime *)rt;
+}
+
+/* The runtime that runs the caller, else the default one, which is made when first needed (may
+ * raise). */
+struct sut_lua_runtime *sut_runtime_here(lua_State *L, struct sut_lua *self);
+
+/* Pushes the runtime's userdata. */
+void sut_push_runtime(lua_State *L, struct sut_lua_runtime *rt);
+
+/* The argument as an open runtime; raises otherwise. */
+struct sut_lua_runtime *sut_check_runtime(lua_State *L, int arg);
+
+/* Keeps the value on the top alive under the key while the runtime lives, and pops it; nil lets it
+ * go, which cannot raise. */
+void sut_runtime_anchor(lua_State *L, struct sut_lua_runtime *rt, const void *key);
+
+/* Runs the loop for the main program until co->woken. */
+void sut_runtime_drive(lua_State *L, struct sut_lua_runtime *rt);
+
+/* csrc/lua/luv.c: rt:attach(luv). */
+int sut_runtime_attach(lua_State *L);
+void sut_driver_close(lua_State *L, struct sut_lua_runtime *rt);
+
+/* csrc/lua/signal.c: closes what watches signals in this runtime. Never raises. */
+void sut_signals_close(struct sut_lua_runtime *rt);
+
+#endif

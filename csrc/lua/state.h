@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What this module keeps for one Lua state, and the way into Lua.
+ *
+ * `struct sut_lua` is a userdata in the registry and upvalue 1 of every C function of the module.
+ * Whoever calls user code from a step goes through sut_call: it runs on a thread of the runtime's
+ * own, so that no error crosses a frame of libuv or of the core, nothing in it can yield, and the
+ * hook that lua5.4 sets on the main thread for Ctrl-C is never taken for an error of the hook.
+ */
+#ifndef SUT_LUA_STATE_H
+#define SUT_LUA_STATE_H
+
+#include "lua/trace.h"
+#include "rt/loop.h"
+#include "rt/runtime.h"
+#include "rt/signals.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+
+struct sut_coroutine;
+struct sut_lua_runtime;
+
+/* What sut_deadline.kind says of the deadlines of this ring. */
+enum { SUT_DEADLINE_COROUTINE = SUT_DEADLINE_HOST, SUT_DEADLINE_CONTEXT };
+
+/* What an outer message handler does with a trace that an inner raise has left. */
+enum sut_rethrow {
+    SUT_RETHROW_NOT,   /* nothing was left: a raise takes its own trace */
+    SUT_RETHROW_SAME,  /* raised again on the same coroutine: the first trace is the right one */
+    SUT_RETHROW_OUTER  /* raised in a nested coroutine: the outer frames are added */
+};
+
+struct sut_lua {
+    lua_State *main;                  /* the main thread */
+    lua_State *from;                  /* who called into the step under way, else main */
+    lua_State *active;                /* the coroutine of ours, or nested in one, that now runs */
+    struct sut_coroutine *current;    /* whose turn it is; NULL outside any */
+    struct sut_lua_runtime *runtime;  /* whose step is under way; NULL outside any */
+    struct sut_lua_runtime *fallback; /* the default runtime; NULL until first needed */
+    struct sut_list runtimes;         /* sut_lua_runtime.all */
+    struct sut_trace trace;           /* of the latest raise */
+    enum sut_rethrow rethrow;
+    bool has_variables; /* the registry holds locals and upvalues of the latest raise */
+    bool closing;       /* the Lua state is being closed */
+};
+
+/* The state's structure, from upvalue 1 of the running function. */
+static inline struct sut_lua *sut_self(lua_State *L) {
+    return (struct sut_lua *)lua_touserdata(L, lua_upvalueindex(1));
+}
+
+/* Slots of the registry (lua_rawgetp) that the module uses. */
+enum sut_slot {
+    SUT_SLOT_STATE,     /* the sut_lua userdata */
+    SUT_SLOT_HANDLERS,  /* the table given to core.setup */
+    SUT_SLOT_ERRORS,    /* array of error objects by enum sut_error */
+    SUT_SLOT_TOKENS,    /* weak: id -> token */
+    SUT_SLOT_FALLBACK,  /* the default runtime's userdata */
+    SUT_SLOT_RAISED,    /* the value of a rethrow */
+    SUT_SLOT_VARIABLES, /* locals and upvalues taken at the latest raise */
+    SUT_SLOT_SHIELDS,   /* weak: nested coroutine -> shields it is inside */
+    SUT_SLOTS
+};
+
+/* Pushes, or pops into, a slot of the registry. Getting never raises. */
+void sut_slot_get(lua_State *L, enum sut_slot slot);
+void sut_slot_set(lua_State *L, enum sut_slot slot);
+
+/* Pushes handlers[name]. */
+void sut_push_handler(lua_State *L, const char *name);
+
+/* Names in step with the array in state.c. */
+enum sut_error {
+    SUT_CANCELED = 1,
+    SUT_DEADLINE_EXCEEDED,
+    SUT_DO_NOT_RESTART,
+    SUT_TERMINATE_TREE,
+    SUT_ERR_NOT_RUNNING,
+    SUT_ERR_NOT_STARTED,
+    SUT_ERR_NOT_TERMINATED,
+    SUT_ERR_WRONG_SUPERVISOR,
+    SUT_ERR_TIMEOUT,
+    SUT_ERR_UNKNOWN_SERVICE,
+    SUT_ERR_AMBIGUOUS_NAME,
+    SUT_ERRORS
+};
+
+/* Pushes an error object. Never raises. */
+void sut_push_error(lua_State *L, enum sut_error error);
+
+/* Pushes nil and the error object; returns 2. */
+int sut_fail(lua_State *L, enum sut_error error);
+
+/* True for a value that the module made as an error object. Raw; never raises. */
+bool sut_is_error(lua_State *L, int index);
+
+/* True when the value is the error object, or wraps it anywhere (message and cause are walked).
+ * Raw; never raises. */
+bool sut_error_is(lua_State *L, int index, enum sut_error error);
+
+/* Runs `fn` with `arg` as a light userdata, on the runtime's own thread, where nothing can yield.
+ * Returns LUA_OK, or the status with the error value on the top of *result's stack; the caller pops
+ * it with sut_call_done. Results of `fn` are dropped. Never raises. */
+int sut_call(struct sut_lua_runtime *rt, lua_CFunction fn, void *arg, lua_State **result);
+void sut_call_done(lua_State *result);
+
+/* Writes one line on the default logger, protected; falls back on stderr. Never raises. */
+void sut_report(struct sut_lua_runtime *rt, const char *format, ...);
+
+/* Writes a value as one bounded line of text without metamethods (strings as they are, an error
+ * object by its message), NUL-terminated. Never raises. */
+void sut_value_text(lua_State *L, int index, char *out, size_t size);
+
+/* The message handler of every protected call that runs a service's code: takes the trace. */
+int sut_on_raise(lua_State *L);
+
+/* Raises the value on the top again, so that an outer sut_on_raise keeps the trace as told. */
+int sut_raise_again(lua_State *L, struct sut_lua *self, enum sut_rethrow how);
+
+/* Seconds to nanoseconds, rounded up, never beyond SUT_NEVER; the argument is not negative or NaN. */
+int64_t sut_ns(double seconds);
+
+/* Seconds as a Lua number: exact for what sut_ns made of whole milliseconds. */
+double sut_seconds(int64_t ns);
+
+/* The argument as a span in nanoseconds: a number of seconds, not negative, not NaN; infinite is
+ * SUT_NEVER. `name` names it in the error. Absent or nil: `fallback`. */
+int64_t sut_check_span(lua_State *L, int arg, const char *name, int64_t fallback);
+
+/* Raises a misuse at the caller's line: "bad argument 'name' to 'fn' (expected, got X)". */
+int sut_misuse(lua_State *L, const char *fn, const char *name, const char *expected, int arg);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How anything waits: one door for coroutines of a runtime and for the main program.
+ *
+ *     struct sut_coroutine *co = sut_wait_begin(L, self, rt, "sleep");
+ *     ... link co->link, decide the deadline: nothing that can raise from here on ...
+ *     return sut_wait(L, self, co, SUT_WAIT_SLEEP, deadline_ns, continuation, context);
+ *
+ * and in the continuation: `switch (sut_wait_end(L, self, &co))`. A coroutine that was asked to
+ * stop gives way once and is woken by CANCEL at every wait, unless it shields itself.
+ */
+#ifndef SUT_LUA_WAIT_H
+#define SUT_LUA_WAIT_H
+
+#include "lua/coroutine.h"
+
+/* Who would wait: the current coroutine, or the main program on `rt` (NULL: the default runtime).
+ * Raises, saying why, where waiting is impossible: in a hook or callback, in a coroutine that is
+ * not the runtime's, where Lua cannot yield. `rt` other than the current coroutine's own raises.
+ * Nothing has been registered yet. */
+struct sut_coroutine *sut_wait_begin(lua_State *L, struct sut_lua *self,
+                                     struct sut_lua_runtime *rt, const char *what);
+
+/* True when the caller could not wait at all without raising (a hook): calls that then only ask. */
+bool sut_cannot_wait(lua_State *L, struct sut_lua *self);
+
+/* Suspends until sut_wake or the deadline (SUT_NEVER: none), then continues in `k`. The main
+ * program runs the loop meanwhile; it raises "deadlock" when nothing can ever run again. */
+int sut_wait(lua_State *L, struct sut_lua *self, struct sut_coroutine *co, enum sut_wait wait,
+             int64_t deadline_ns, lua_KFunction k, lua_KContext context);
+
+/* In a continuation: why the wait is over, having left what was waited for. Raises when a stranger
+ * has resumed the coroutine. CANCEL is returned, not raised. */
+enum sut_woken sut_wait_end(lua_State *L, struct sut_lua *self, struct sut_coroutine **co);
+
+/* As sut_wait_end, but raises the CANCELED object when the coroutine was asked to stop. */
+enum sut_woken sut_wait_end_or_raise(lua_State *L, struct sut_lua *self);
+
+/* Raises the CANCELED object. */
+int sut_raise_canceled(lua_State *L);
+
+/* The text "sleep (3.200 s left) at worker.lua:12" for a suspended coroutine; "" when it does not
+ * wait. Never raises. */
+void sut_wait_text(struct sut_lua *self, const struct sut_coroutine *co, char *out, size_t size);
+
+#endif
