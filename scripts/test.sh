@@ -9,6 +9,7 @@
 # exports OUT, FLAVOUR, LUA, LUA_PATH and LUA_CPATH. Further, from the environment:
 #   SPEC=name      only the spec file or C test program of that name
 #   FAIL_FAST=1    leave a part at its first failure
+#   LIMIT=n        seconds that the tests of a part may take
 #   WRAP=valgrind  run the tests under valgrind
 set -u
 
@@ -20,7 +21,7 @@ logs=$OUT/log${WRAP:+-$WRAP}
 mkdir -p "$logs"
 
 case $FLAVOUR$WRAP in
-release) limit=120 ;;
+release) limit=${LIMIT:-120} ;;
 asan) limit=400 ;;
 *) limit=1800 ;;
 esac
@@ -81,5 +82,6 @@ for name; do
     install) part install 300 scripts/check_rock.sh ;;
     *) echo "scripts/test.sh: no part named $name" >&2 && exit 2 ;;
     esac
+    [ -z "$FAIL_FAST" ] || [ "$failed" = 0 ] || finish
 done
 finish

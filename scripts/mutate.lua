@@ -1,0 +1,159 @@
+-- SPDX-License-Identifier: MIT
+--
+-- usage: lua5.4 scripts/mutate.lua [NAME]          every mutation, or those whose name contains NAME
+--        lua5.4 scripts/mutate.lua --one BASE INDEX LIMIT      one of them; what the first form runs
+--
+-- Breaks the code on purpose, one small change at a time, and asks the specs whether they notice. The
+-- list is spec/mutations.lua: an array of
+--   { name = "...", file = "csrc/core/policy.c", from = "a > b", to = "a >= b",
+--     point = 3,                 the point of the contract's section 7 that it breaks, if any
+--     spec = "policy_spec" }     what to run first, for speed; the whole suite follows if that passes
+-- `from` stands exactly once in the file. Each change is made in a copy of the checkout below TMPDIR.
+-- A change that does not apply or does not compile is a fault of the list, not a catch; one that makes
+-- the suite hang is caught. Nothing counts before the suite has passed on an unchanged copy.
+
+local SECTION_7_POINTS = 10
+
+local mutations = dofile("spec/mutations.lua")
+
+local function quote(text) return "'" .. text:gsub("'", [['\'']]) .. "'" end
+
+local function run(command, ...)
+    local pipe = assert(io.popen(command:format(...) .. " 2>&1"))
+    local said = pipe:read("a")
+    return pipe:close() == true, said
+end
+
+local function must(command, ...)
+    local ok, said = run(command, ...)
+    if not ok then error(said, 0) end
+    return said:gsub("%s+$", "")
+end
+
+-- Runs the specs in a copy; returns whether they passed, and what was said. CI's warnings as errors
+-- would let the compiler catch what the specs should.
+local function passes(copy, limit, spec)
+    local environment = "env -u CI -u MAKEFLAGS -u BUILD FAIL_FAST=1 LIMIT=" .. limit .. " SPEC=" .. quote(spec or "")
+    return run("cd %s && ulimit -v 8000000; %s make --no-print-directory spec", quote(copy), environment)
+end
+
+-- The file's text with the change made, or nil and why it cannot be made.
+local function changed(mutation, text)
+    if mutation.from == mutation.to then return nil, "changes nothing" end
+    local from, to = text:find(mutation.from, 1, true)
+    if not from then return nil, "'from' is not in " .. mutation.file end
+    if text:find(mutation.from, from + 1, true) then return nil, "'from' is more than once in " .. mutation.file end
+    return text:sub(1, from - 1) .. mutation.to .. text:sub(to + 1)
+end
+
+local function read(path)
+    local file, err = io.open(path, "rb")
+    if not file then return nil, err end
+    local text = file:read("a")
+    file:close()
+    return text
+end
+
+local function apply(mutation, copy)
+    local path = copy .. "/" .. mutation.file
+    local text, err = read(path)
+    if not text then return nil, err end
+    text, err = changed(mutation, text)
+    if not text then return nil, err end
+    local file = assert(io.open(path, "wb"))
+    file:write(text)
+    return file:close()
+end
+
+-- Which test failed first, by its own name.
+local function first_failure(said)
+    local name = said:match("not ok %d* ?%- ([^\n]*)") or "no test by name"
+    return (name:gsub("; last in .*", ""))
+end
+
+local function verdict(mutation, copy, limit)
+    local applied, err = apply(mutation, copy)
+    if not applied then return "fault", err end
+    for _, spec in ipairs { mutation.spec or "", mutation.spec and "" } do
+        local passed, said = passes(copy, limit, spec)
+        if said:find("build: 0 passed", 1, true) then return "fault", "does not build" end
+        if not passed then return "caught", "by: " .. first_failure(said) end
+    end
+    return "missed", mutation.file
+end
+
+local function one(base, index, limit)
+    local mutation = mutations[index]
+    local copy = base .. "/" .. index
+    must("cp -a %s %s", quote(base .. "/base"), quote(copy))
+    local ok, result, detail = pcall(verdict, mutation, copy, limit)
+    if not ok then result, detail = "fault", result end
+    must("rm -rf %s", quote(copy))
+    io.write(("%-6s  %s  (%s)\n"):format(result, mutation.name, detail))
+end
+
+-- The entries to run, and what is wrong with the list as such.
+local function chosen(only)
+    local indices, faults, named, points = {}, {}, {}, {}
+    for index, mutation in ipairs(mutations) do
+        for _, field in ipairs { "name", "file", "from", "to" } do
+            if type(mutation[field]) ~= "string" then
+                error(("mutation %d lacks its field %q"):format(index, field), 0)
+            end
+        end
+        if named[mutation.name] then faults[#faults + 1] = "two mutations are named " .. mutation.name end
+        named[mutation.name] = true
+        points[mutation.point or 0] = true
+        if not only or mutation.name:find(only, 1, true) then indices[#indices + 1] = index end
+    end
+    for point = 1, only and 0 or SECTION_7_POINTS do
+        if not points[point] then faults[#faults + 1] = "no mutation breaks point " .. point .. " of section 7" end
+    end
+    return indices, faults
+end
+
+-- Runs the entries in the directory `base`, two at a time, and prints a line for each.
+local function all(indices, faults, base)
+    must("mkdir %s/base && tar --exclude=./.git --exclude=./build -cf - . | tar -xf - -C %s/base", base, base)
+    local started = os.time()
+    local passed, said = passes(base .. "/base", 300)
+    if not passed then error("the suite fails on unchanged code:\n" .. said, 0) end
+    local limit = 20 + 4 * (os.time() - started)
+
+    local counts = { caught = 0, missed = 0, fault = 0 }
+    local workers = assert(io.popen(("printf '%s' | xargs -P %s -I{} %s scripts/mutate.lua --one %s {} %d"):format(
+        table.concat(indices, "\\n"), os.getenv("JOBS") or 2, quote(arg[-1]), base, limit)))
+    for line in workers:lines() do
+        print(line)
+        local result = line:match("^%a+")
+        if counts[result] then counts[result] = counts[result] + 1 end
+    end
+    workers:close()
+
+    for _, fault in ipairs(faults) do
+        print("fault   " .. fault)
+    end
+    -- What gave no verdict was not caught.
+    local missed = #indices - counts.caught
+    print(("%d caught, %d missed"):format(counts.caught, missed))
+    return missed == 0 and #faults == 0
+end
+
+local function main(only)
+    local indices, faults = chosen(only)
+    if #indices == 0 then error("no mutation is named so", 0) end
+    local base = must("mktemp -d")
+    local ok, result = pcall(all, indices, faults, base)
+    run("rm -rf %s", base)
+    if not ok then error(result, 0) end
+    return result
+end
+
+io.stdout:setvbuf("line")
+if arg[1] == "--one" then
+    one(arg[2], math.tointeger(arg[3]), math.tointeger(arg[4]))
+else
+    local ok, clean = pcall(main, arg[1])
+    if not ok then io.stderr:write("mutate: ", tostring(clean), "\n") end
+    os.exit(ok and clean)
+end
