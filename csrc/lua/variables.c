@@ -29,8 +29,11 @@ static int escape(unsigned char byte, char *out) {
     out[0] = (char)byte;
     if (byte >= 0x20 && byte != 0x7f && !found) return 1;
     out[0] = '\\';
-    out[1] = found ? letters[found - named] : 'x';
-    if (found) return 2;
+    out[1] = 'x';
+    if (found) {
+        out[1] = letters[found - named];
+        return 2;
+    }
     out[2] = digits[byte >> 4];
     out[3] = digits[byte & 15];
     return 4;
