@@ -90,6 +90,13 @@ bool sut_is_wait(lua_State *L);
 /* Pushes the tag. */
 void sut_push_wait(lua_State *L);
 
+/* The guard's __close and __gc have come: unless the run is over, a stranger has closed the thread.
+ * Never raises. */
+void sut_guard_closed(struct sut_guard *guard);
+
+/* True when the supervisor of a service's coroutine asks for locals and upvalues in frames. */
+bool sut_wants_variables(const struct sut_coroutine *co);
+
 /* Body of every service's thread, left out of traces (csrc/lua/service.c). */
 int sut_service_main(lua_State *L);
 

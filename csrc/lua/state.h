@@ -125,8 +125,8 @@ int64_t sut_ns(double seconds);
 double sut_seconds(int64_t ns);
 
 /* The argument as a span in nanoseconds: a number of seconds, not negative, not NaN; infinite is
- * SUT_NEVER. `name` names it in the error. Absent or nil: `fallback`. */
-int64_t sut_check_span(lua_State *L, int arg, const char *name, int64_t fallback);
+ * SUT_NEVER. `fn` and `name` name it in the error. Absent or nil: `fallback`. */
+int64_t sut_check_span(lua_State *L, int arg, const char *fn, const char *name, int64_t fallback);
 
 /* Raises a misuse at the caller's line: "bad argument 'name' to 'fn' (expected, got X)". */
 int sut_misuse(lua_State *L, const char *fn, const char *name, const char *expected, int arg);

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The module's slots in the registry, its error objects, and protected calls into Lua.
+ */
+#include "lua/state.h"
+
+#include "lua/coroutine.h"
+#include "lua/runtime.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static char slots[SUT_SLOTS]; /* their addresses are the keys */
+
+void sut_slot_get(lua_State *L, enum sut_slot slot) {
+    (void)lua_rawgetp(L, LUA_REGISTRYINDEX, &slots[slot]);
+}
+
+void sut_slot_set(lua_State *L, enum sut_slot slot) {
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &slots[slot]);
+}
+
+void sut_push_handler(lua_State *L, const char *name) {
+    sut_slot_get(L, SUT_SLOT_HANDLERS);
+    lua_getfield(L, -1, name);
+    lua_remove(L, -2);
+}
+
+/* ---- error objects ---- */
+
+void sut_push_error(lua_State *L, enum sut_error error) {
+    sut_slot_get(L, SUT_SLOT_ERRORS);
+    (void)lua_rawgeti(L, -1, (lua_Integer)error);
+    lua_remove(L, -2);
+}
+
+int sut_fail(lua_State *L, enum sut_error error) {
+    lua_pushnil(L);
+    sut_push_error(L, error);
+    return 2;
+}
+
+bool sut_is_error(lua_State *L, int index) {
+    bool same = false;
+    if (!lua_istable(L, index) || !lua_getmetatable(L, index)) return false;
+    sut_slot_get(L, SUT_SLOT_ERRORS);
+    (void)lua_rawgeti(L, -1, 0);
+    same = lua_rawequal(L, -1, -3);
+    lua_pop(L, 3);
+    return same;
+}
+
+/* How deep a chain of messages and causes is followed. */
+enum { ERROR_DEPTH = 100 };
+
+/* Walks message, then cause; `budget` bounds the whole walk, for a chain may be a circle. The stack
+ * never holds more than one value a level. */
+static bool chain_holds(lua_State *L, int index, enum sut_error error, int *budget) {
+    static const char *const links[] = {"message", "cause"};
+    bool found;
+    index = lua_absindex(L, index);
+    sut_push_error(L, error);
+    found = lua_rawequal(L, index, -1);
+    lua_pop(L, 1);
+    if (found || --*budget <= 0 || !sut_is_error(L, index) || !lua_checkstack(L, 6)) return found;
+    for (int i = 0; i < 2 && !found; i++) {
+        lua_pushstring(L, links[i]);
+        (void)lua_rawget(L, index);
+        found = chain_holds(L, -1, error, budget);
+        lua_pop(L, 1);
+    }
+    return found;
+}
+
+bool sut_error_is(lua_State *L, int index, enum sut_error error) {
+    int budget = ERROR_DEPTH;
+    return sut_is_error(L, index) && chain_holds(L, index, error, &budget);
+}
+
+/* ---- calls from a step into Lua ---- */
+
+int sut_call(struct sut_lua_runtime *rt, lua_CFunction fn, void *arg, lua_State **result) {
+    struct sut_lua *self = rt->self;
+    lua_State *active = self->active;
+    lua_State *from = self->from;
+    struct sut_coroutine *current = self->current;
+    struct sut_lua_runtime *runtime = self->runtime;
+    int results = 0;
+    int status;
+    self->active = rt->hooks;
+    self->from = rt->hooks;
+    self->current = NULL;
+    self->runtime = rt;
+    lua_pushcfunction(rt->hooks, fn);
+    lua_pushlightuserdata(rt->hooks, arg);
+    status = lua_resume(rt->hooks, from, 1, &results);
+    self->active = active;
+    self->from = from;
+    self->current = current;
+    self->runtime = runtime;
+    *result = rt->hooks;
+    if (status == LUA_OK) lua_settop(rt->hooks, 0);
+    return status;
+}
+
+void sut_call_done(lua_State *result) {
+    (void)lua_resetthread(result);
+    lua_settop(result, 0);
+}
+
+struct report {
+    const char *text;
+};
+
+static int call_report(lua_State *L) {
+    const struct report *report = lua_touserdata(L, 1);
+    sut_push_handler(L, "report");
+    lua_pushstring(L, report->text);
+    lua_call(L, 1, 0);
+    return 0;
+}
+
+void sut_report(struct sut_lua_runtime *rt, const char *format, ...) {
+    char text[1024];
+    struct report report = {text};
+    lua_State *failed;
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (sut_call(rt, call_report, &report, &failed) == LUA_OK) return;
+    sut_call_done(failed);
+    (void)fprintf(stderr, "sutura: %s\n", text);
+}
+
+/* ---- values in words ---- */
+
+static void string_text(lua_State *L, int index, char *out, size_t size) {
+    size_t length;
+    const char *text = lua_tolstring(L, index, &length);
+    size_t kept = length < size - 1 ? length : size - 1;
+    memcpy(out, text, kept);
+    out[kept] = '\0';
+}
+
+/* The message of an error object, which may be an error object itself. */
+static bool message_text(lua_State *L, int index, char *out, size_t size, int depth) {
+    bool done = false;
+    if (depth > 8 || !lua_checkstack(L, 6)) return false;
+    index = lua_absindex(L, index);
+    lua_pushliteral(L, "message");
+    (void)lua_rawget(L, index);
+    if (lua_type(L, -1) == LUA_TSTRING) {
+        string_text(L, -1, out, size);
+        done = true;
+    } else if (sut_is_error(L, -1)) {
+        done = message_text(L, -1, out, size, depth + 1);
+    }
+    lua_pop(L, 1);
+    return done;
+}
+
+void sut_value_text(lua_State *L, int index, char *out, size_t size) {
+    if (lua_type(L, index) == LUA_TSTRING)
+        string_text(L, index, out, size);
+    else if (!sut_is_error(L, index) || !message_text(L, index, out, size, 0))
+        (void)sut_trace_value(L, index, out, size);
+}
+
+/* ---- raising ---- */
+
+static int take_variables(lua_State *L) {
+    sut_trace_push_variables(L, (lua_State *)lua_touserdata(L, 1), 2, sut_service_main);
+    sut_slot_set(L, SUT_SLOT_VARIABLES);
+    return 0;
+}
+
+static bool was_raised(lua_State *L, struct sut_lua *self) {
+    bool same;
+    if (self->rethrow == SUT_RETHROW_NOT) return false;
+    sut_slot_get(L, SUT_SLOT_RAISED);
+    same = lua_rawequal(L, -1, 1);
+    lua_pop(L, 1);
+    return same;
+}
+
+int sut_on_raise(lua_State *L) {
+    struct sut_lua *self = sut_self(L);
+    bool again = was_raised(L, self);
+    enum sut_rethrow how = self->rethrow;
+    self->rethrow = SUT_RETHROW_NOT;
+    if (again && how == SUT_RETHROW_SAME) return 1;
+    if (!again) sut_trace_clear(&self->trace);
+    sut_trace_walk(&self->trace, L, 1, sut_service_main);
+    self->has_variables = false;
+    if (!again && self->current && sut_wants_variables(self->current) && lua_checkstack(L, 100)) {
+        lua_pushcfunction(L, take_variables);
+        lua_pushlightuserdata(L, L);
+        self->has_variables = lua_pcall(L, 1, 0, 0) == LUA_OK;
+    }
+    lua_settop(L, 1);
+    return 1;
+}
+
+int sut_raise_again(lua_State *L, struct sut_lua *self, enum sut_rethrow how) {
+    lua_pushvalue(L, -1);
+    sut_slot_set(L, SUT_SLOT_RAISED);
+    self->rethrow = how;
+    return lua_error(L);
+}
+
+/* ---- time and arguments ---- */
+
+int64_t sut_ns(double seconds) {
+    double ns = ceil(seconds * 1e9 - 1e-3);
+    if (ns >= 9.2e18) return SUT_NEVER;
+    return ns > 0 ? (int64_t)ns : 0;
+}
+
+double sut_seconds(int64_t ns) { return (double)ns / 1e9; }
+
+int sut_misuse(lua_State *L, const char *fn, const char *name, const char *expected, int arg) {
+    char got[80];
+    const char *type = luaL_typename(L, arg);
+    if (lua_type(L, arg) == LUA_TUSERDATA && luaL_getmetafield(L, arg, "__name") == LUA_TSTRING)
+        type = lua_tostring(L, -1);
+    if (lua_isnone(L, arg))
+        (void)snprintf(got, sizeof got, "nothing");
+    else if (lua_isnumber(L, arg) || lua_isboolean(L, arg) || lua_type(L, arg) == LUA_TSTRING)
+        (void)sut_trace_value(L, arg, got, sizeof got);
+    else
+        (void)snprintf(got, sizeof got, "%s", type);
+    return luaL_error(L, "bad argument '%s' to '%s' (%s expected, got %s)", name, fn, expected,
+                      got);
+}
+
+int64_t sut_check_span(lua_State *L, int arg, const char *fn, const char *name, int64_t fallback) {
+    double seconds;
+    if (lua_isnoneornil(L, arg)) return fallback;
+    if (lua_type(L, arg) != LUA_TNUMBER)
+        sut_misuse(L, fn, name, "seconds as a number", arg);
+    seconds = lua_tonumber(L, arg);
+    if (!(seconds >= 0)) sut_misuse(L, fn, name, "seconds, 0 or more,", arg);
+    return sut_ns(seconds);
+}
