@@ -14,11 +14,11 @@
 
 static char slots[SUT_SLOTS]; /* their addresses are the keys */
 
-void sut_slot_get(lua_State *L, enum sut_slot slot) {
+void sut_slot_get(lua_State *L, enum sut_registry_slot slot) {
     (void)lua_rawgetp(L, LUA_REGISTRYINDEX, &slots[slot]);
 }
 
-void sut_slot_set(lua_State *L, enum sut_slot slot) {
+void sut_slot_set(lua_State *L, enum sut_registry_slot slot) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, &slots[slot]);
 }
 

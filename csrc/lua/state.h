@@ -51,7 +51,7 @@ static inline struct sut_lua *sut_self(lua_State *L) {
 }
 
 /* Slots of the registry (lua_rawgetp) that the module uses. */
-enum sut_slot {
+enum sut_registry_slot {
     SUT_SLOT_STATE,     /* the sut_lua userdata */
     SUT_SLOT_HANDLERS,  /* the table given to core.setup */
     SUT_SLOT_ERRORS,    /* array of error objects by enum sut_error */
@@ -64,8 +64,8 @@ enum sut_slot {
 };
 
 /* Pushes, or pops into, a slot of the registry. Getting never raises. */
-void sut_slot_get(lua_State *L, enum sut_slot slot);
-void sut_slot_set(lua_State *L, enum sut_slot slot);
+void sut_slot_get(lua_State *L, enum sut_registry_slot slot);
+void sut_slot_set(lua_State *L, enum sut_registry_slot slot);
 
 /* Pushes handlers[name]. */
 void sut_push_handler(lua_State *L, const char *name);
