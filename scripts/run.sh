@@ -35,7 +35,7 @@ build() {
 
 # Each program prints its own plan and tests; the plans add up.
 unit() {
-    preload=
+    preload= # linked with the sanitizers
     programs=0
     status=0
     for source in spec/c/${SPEC:-*_test}.c; do
