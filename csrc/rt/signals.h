@@ -2,7 +2,8 @@
  *
  * Signals for those who ask, and only while they ask: a watch is one uv_signal_t. The process's
  * former handling is saved when the first watch of a signal starts and put back when the last one
- * closes, which libuv alone does not do (it leaves SIG_DFL). Knows no runtime and no Lua.
+ * stops, which libuv alone does not do (it leaves SIG_DFL). What somebody else has put meanwhile is
+ * left. Knows no runtime and no Lua.
  */
 #ifndef SUT_RT_SIGNALS_H
 #define SUT_RT_SIGNALS_H
@@ -36,17 +37,22 @@ int sut_signal_default(int signum);
 /*
  * Ctrl-C under a host program that handles SIGINT itself (lua5.4 does): while a main-program wait
  * sits in the loop, that handler is chained, so that the loop also wakes. Nothing is done when
- * SIGINT is at its default, ignored, or watched through sut_signal_start.
+ * SIGINT is at its default or ignored. While it is watched through sut_signal_start the watch alone
+ * gets it; the chain is made when the last watch stops. A watch that other code has in libuv looks
+ * like a host's handler and is chained as one.
  */
 struct sut_interrupt {
-    uv_async_t *wake; /* sent from the handler; NULL: chaining is off */
+    uv_async_t *wake; /* sent from the handler; NULL: not entered */
+    struct sut_interrupt *outer;
 };
 
-/* Chains the foreign handler; nests (the innermost wake is used). Async-signal-safe in its handler.
- * Returns 1 when chained, 0 when there was nothing to chain. */
+/* Chains the foreign handler; nests (the innermost wake is used). The structure and the wake stay
+ * where they are until the matching leave. Async-signal-safe in its handler. The outermost one
+ * forgets interrupts that nobody took. Returns 1 when there is, or may come, something to chain,
+ * and 0 when there is not: leaving is then allowed but not needed. */
 int sut_interrupt_enter(struct sut_interrupt *interrupt, uv_async_t *wake);
 
-/* Undoes the matching enter. Cannot fail. */
+/* Undoes the matching enter; harmless when called twice. Cannot fail. */
 void sut_interrupt_leave(struct sut_interrupt *interrupt);
 
 /* True once for every interrupt that has come since the last call. */
