@@ -50,8 +50,9 @@ MODULE  := $(OUT)/sutura/core.so
 export LUA MAKE OUT FLAVOUR SPEC FAIL_FAST
 export LUA_PATH  := $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;./?.lua;;
 export LUA_CPATH := $(abspath $(OUT))/?.so;;
+unexport LUA_INIT LUA_PATH_5_4 LUA_CPATH_5_4
 
-.PHONY: all tests deps test spec lint demo install doc bench test-asan test-valgrind mutate clean help
+.PHONY: all tests deps test spec lint format demo install doc bench test-asan test-valgrind mutate clean help
 .DELETE_ON_ERROR:
 
 all: $(MODULE) ## build the C module (the default)
@@ -85,6 +86,9 @@ spec: ## the specs in Lua and in C alone; SPEC=name for one file, FAIL_FAST=1 to
 
 lint: ## prove the layering, the exports, formats and static checks
 	@+scripts/test.sh build lint
+
+format: ## put the C sources into the house format
+	@find csrc spec/c -name '*.[ch]' | xargs clang-format -i
 
 test-asan: ## the specs under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/deps.sh test
