@@ -72,7 +72,7 @@ static void stop_idle(struct sut_service *service, const struct sut_cue *cue) {
     if (service->state != SUT_STATE_IDLE) enter(service, SUT_STATE_IDLE);
     if (cue->after == SUT_AFTER_FORGET)
         sut_supervisor_forget(service->parent, service);
-    else if (cue->after == SUT_AFTER_RESTART)
+    else if (cue->after == SUT_AFTER_RESTART && sut_supervisor_running(service->parent))
         begin(service, cue);
 }
 
