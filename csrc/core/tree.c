@@ -21,7 +21,7 @@ void sut_tree_init(struct sut_tree *tree, const struct sut_host *host,
 }
 
 int sut_tree_reserve(struct sut_tree *tree) {
-    return sut_events_reserve(&tree->events, EVENTS_OF_AN_INPUT + tree->talkative);
+    return sut_events_reserve(&tree->events, 2 * (EVENTS_OF_AN_INPUT + tree->talkative));
 }
 
 bool sut_tree_needs_attention(const struct sut_tree *tree) {

@@ -50,6 +50,9 @@ void sut_runtime_drive(lua_State *L, struct sut_lua_runtime *rt);
 
 /* csrc/lua/luv.c: rt:attach(luv). */
 int sut_runtime_attach(lua_State *L);
+
+/* True while luv itself runs its loop, so that it must not be run again. Never raises. */
+bool sut_luv_running(lua_State *L);
 void sut_driver_close(lua_State *L, struct sut_lua_runtime *rt);
 
 /* csrc/lua/signal.c: closes what watches signals in this runtime. Never raises. */

@@ -28,6 +28,19 @@ void sut_push_handler(lua_State *L, const char *name) {
     lua_remove(L, -2);
 }
 
+void sut_push_object(lua_State *L, const void *object) {
+    sut_slot_get(L, SUT_SLOT_OBJECTS);
+    (void)lua_rawgetp(L, -1, object);
+    lua_remove(L, -2);
+}
+
+void sut_keep_object(lua_State *L) {
+    sut_slot_get(L, SUT_SLOT_OBJECTS);
+    lua_pushvalue(L, -2);
+    lua_rawsetp(L, -2, lua_touserdata(L, -2));
+    lua_pop(L, 1);
+}
+
 /* ---- error objects ---- */
 
 void sut_push_error(lua_State *L, enum sut_error error) {

@@ -37,6 +37,7 @@ struct sut_lua {
     lua_State *active;                /* the coroutine of ours, or nested in one, that now runs */
     struct sut_coroutine *current;    /* whose turn it is; NULL outside any */
     struct sut_lua_runtime *runtime;  /* whose step is under way; NULL outside any */
+    struct sut_lua_runtime *waiting;  /* whose main program's wait was last on the stack */
     struct sut_lua_runtime *fallback; /* the default runtime; NULL until first needed */
     struct sut_list runtimes;         /* sut_lua_runtime.all */
     struct sut_trace trace;           /* of the latest raise */
@@ -59,6 +60,8 @@ enum sut_registry_slot {
     SUT_SLOT_FALLBACK,  /* the default runtime's userdata */
     SUT_SLOT_RAISED,    /* the value of a rethrow */
     SUT_SLOT_VARIABLES, /* locals and upvalues taken at the latest raise */
+    SUT_SLOT_OBJECTS,   /* weak: address -> userdata of a supervisor or runtime */
+    SUT_SLOT_ON_RAISE,  /* sut_on_raise as a closure */
     SUT_SLOT_SHIELDS,   /* weak: nested coroutine -> shields it is inside */
     SUT_SLOTS
 };
@@ -91,6 +94,12 @@ void sut_push_error(lua_State *L, enum sut_error error);
 
 /* Pushes nil and the error object; returns 2. */
 int sut_fail(lua_State *L, enum sut_error error);
+
+/* Pushes the userdata of a supervisor or runtime by its address, nil when it is gone. Never raises. */
+void sut_push_object(lua_State *L, const void *object);
+
+/* Enters the userdata on the top, and leaves it there. May raise for memory. */
+void sut_keep_object(lua_State *L);
 
 /* True for a value that the module made as an error object. Raw; never raises. */
 bool sut_is_error(lua_State *L, int index);

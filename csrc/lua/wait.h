@@ -36,6 +36,14 @@ enum sut_woken sut_wait_end(lua_State *L, struct sut_lua *self, struct sut_corou
 /* As sut_wait_end, but raises the CANCELED object when the coroutine was asked to stop. */
 enum sut_woken sut_wait_end_or_raise(lua_State *L, struct sut_lua *self);
 
+/* Module functions: sutura.sleep(s), sutura.yield(), sutura.shield(fn, ...). */
+int sut_sleep(lua_State *L);
+int sut_yield(lua_State *L);
+int sut_shield(lua_State *L);
+
+/* Module function: sutura.await(start [, limit]), in await.c. */
+int sut_await(lua_State *L);
+
 /* Raises the CANCELED object. */
 int sut_raise_canceled(lua_State *L);
 

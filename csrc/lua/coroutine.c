@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Waking, cancelling and closing coroutines. How they are resumed is in resume.c.
+ */
+#include "lua/coroutine.h"
+
+#include "lua/runtime.h"
+#include "lua/wait.h"
+
+#include <uv.h>
+
+static char wait_tag; /* its address is what a wait yields */
+
+void sut_push_wait(lua_State *L) { lua_pushlightuserdata(L, &wait_tag); }
+
+bool sut_is_wait(lua_State *L) {
+    return lua_gettop(L) > 0 && lua_islightuserdata(L, -1) && lua_touserdata(L, -1) == &wait_tag;
+}
+
+void sut_coroutine_init(struct sut_coroutine *co, struct sut_lua_runtime *rt,
+                        enum sut_coroutine_kind kind) {
+    sut_task_init(&co->task);
+    sut_list_init(&co->link);
+    co->rt = rt;
+    co->thread = NULL;
+    co->guard = NULL;
+    co->subject = 0;
+    co->shields = 0;
+    co->kind = (uint8_t)kind;
+    co->wait = SUT_WAIT_NONE;
+    co->woken = SUT_WOKEN_NOT;
+    co->cancelled = false;
+    co->failed = false;
+    co->foreign = false;
+    co->closing = false;
+}
+
+void sut_wake(struct sut_coroutine *co, enum sut_woken woken) {
+    if (co->wait == SUT_WAIT_NONE || co->woken != SUT_WOKEN_NOT) return;
+    sut_list_remove(&co->link);
+    co->woken = (uint8_t)woken;
+    if (co->kind == SUT_COROUTINE_MAIN)
+        sut_task_stop(&co->rt->rt, &co->task);
+    else
+        sut_task_ready(&co->rt->rt, &co->task);
+}
+
+void sut_wake_all(struct sut_list *waiters, enum sut_woken woken) {
+    while (!sut_list_empty(waiters)) {
+        struct sut_list *node = waiters->next;
+        sut_list_remove(node);
+        sut_wake(SUT_CONTAINER(node, struct sut_coroutine, link), woken);
+    }
+}
+
+bool sut_coroutine_cancel(struct sut_coroutine *co) {
+    co->cancelled = true;
+    if (co->shields == 0) sut_wake(co, SUT_WOKEN_CANCEL);
+    return co->rt->self->current == co || !sut_list_empty(&co->task.ready);
+}
+
+/* ---- closing by force ---- */
+
+lua_State *sut_innermost(struct sut_lua *self, lua_State *thread) {
+    lua_State *inner;
+    (void)self;
+    while ((inner = sut_nested(thread)) != NULL) thread = inner;
+    return thread;
+}
+
+/* When the close under way must be over; one at a time in a process's thread of Lua. */
+static uint64_t close_deadline;
+
+static void out_of_budget(lua_State *L, lua_Debug *ar) {
+    (void)ar;
+    if (uv_hrtime() < close_deadline) return;
+    lua_sethook(L, out_of_budget, LUA_MASKCOUNT, 1); /* from now on at every instruction */
+    luaL_error(L, "closed by force: its closers took longer than the close budget");
+}
+
+static int reset(lua_State *thread, lua_State *from) {
+#if LUA_VERSION_RELEASE_NUM >= 50406
+    return lua_closethread(thread, from);
+#else
+    (void)from;
+    return lua_resetthread(thread);
+#endif
+}
+
+/* Closers may make coroutines: those inherit the hook. */
+static int close_thread(lua_State *thread, lua_State *from) {
+    int status;
+    lua_sethook(thread, out_of_budget, LUA_MASKCOUNT, 1000);
+    status = reset(thread, from);
+    lua_sethook(thread, NULL, 0, 0);
+    return status;
+}
+
+/* The thread that has `inner` nested in it, in the chain from `outer`. */
+static lua_State *just_outside(lua_State *outer, const lua_State *inner) {
+    lua_State *next;
+    while ((next = sut_nested(outer)) != inner) outer = next;
+    return outer;
+}
+
+int sut_coroutine_close(struct sut_coroutine *co) {
+    struct sut_lua *self = co->rt->self;
+    struct sut_coroutine *current = self->current;
+    lua_State *active = self->active;
+    lua_State *inner = sut_innermost(self, co->thread);
+    int status;
+    co->closing = true;
+    self->current = co;
+    close_deadline = uv_hrtime() + (uint64_t)co->rt->close_budget_ns;
+    while (inner != co->thread) {
+        lua_State *outer = just_outside(co->thread, inner);
+        self->active = inner;
+        (void)close_thread(inner, self->from);
+        inner = outer;
+    }
+    self->active = co->thread;
+    status = close_thread(co->thread, self->from);
+    self->active = active;
+    self->current = current;
+    co->closing = false;
+    return status;
+}

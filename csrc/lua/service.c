@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The run of a service: its coroutine's beginning, its resumes, and what its end means.
+ */
+#include "lua/service.h"
+
+#include "core/alloc.h"
+#include "lua/context.h"
+#include "lua/runtime.h"
+#include "lua/supervisor.h"
+#include "lua/wait.h"
+
+#include <string.h>
+
+/* ---- the bottom of the coroutine ---- */
+
+/* Stack of sut_service_main: message handler, guard, function, arguments. */
+enum { BOTTOM_HANDLER = 1, BOTTOM_GUARD };
+
+static int bottom_end(lua_State *L, int status, lua_KContext context) {
+    struct sut_guard *guard = lua_touserdata(L, BOTTOM_GUARD);
+    struct sut_coroutine *co = guard->co;
+    (void)context;
+    if (co) {
+        guard->co = NULL;
+        co->failed = status != LUA_OK && status != LUA_YIELD;
+        if (co->rt->self->current != co) { /* a stranger's resume has brought it here */
+            co->foreign = true;
+            sut_list_remove(&co->link);
+            sut_task_ready(&co->rt->rt, &co->task);
+        }
+    }
+    return lua_gettop(L) - BOTTOM_GUARD;
+}
+
+int sut_service_main(lua_State *L) {
+    lua_toclose(L, BOTTOM_GUARD);
+    return bottom_end(
+        L, lua_pcallk(L, lua_gettop(L) - BOTTOM_GUARD - 1, LUA_MULTRET, BOTTOM_HANDLER, 0, bottom_end),
+        0);
+}
+
+void sut_guard_closed(struct sut_guard *guard) {
+    struct sut_coroutine *co = guard->co;
+    if (!co) return;
+    guard->co = NULL;
+    if (co->closing || co->rt->rt.closed || co->rt->self->closing) return;
+    co->foreign = true;
+    sut_list_remove(&co->link);
+    sut_task_ready(&co->rt->rt, &co->task);
+}
+
+int sut_coroutine_resume(struct sut_coroutine *co, int args, int *results) {
+    struct sut_lua *self = co->rt->self;
+    lua_State *active = self->active;
+    lua_State *from = self->from;
+    struct sut_coroutine *current = self->current;
+    struct sut_lua_runtime *runtime = self->runtime;
+    int status;
+    self->active = co->thread;
+    self->from = co->thread;
+    self->current = co;
+    self->runtime = co->rt;
+    status = lua_resume(co->thread, from, args, results);
+    self->active = active;
+    self->from = from;
+    self->current = current;
+    self->runtime = runtime;
+    return status;
+}
+
+/* ---- beginning a run ---- */
+
+/* Pushes the function, and the object before the context when the body is one. */
+static int push_body(lua_State *L, lua_State *thread, const struct sut_lua_service *service,
+                     int anchors) {
+    (void)lua_rawgeti(L, anchors, service->body_ref);
+    if (service->body == SUT_BODY_FUNCTION) {
+        lua_xmove(L, thread, 1);
+        return 1;
+    }
+    lua_getfield(L, -1, "serve");
+    lua_insert(L, -2);
+    lua_xmove(L, thread, 2);
+    return 2;
+}
+
+/* On the runtime's own thread: everything that may fail, then the commitment. */
+static int begin_run(lua_State *L) {
+    struct sut_lua_service *service = lua_touserdata(L, 1);
+    struct sut_context *context;
+    lua_State *thread;
+    sut_push_object(L, service->core.parent); /* 2 */
+    (void)lua_getiuservalue(L, 2, SUT_SUPERVISOR_ANCHORS); /* 3 */
+    thread = lua_newthread(L); /* 4 */
+    context = sut_context_new_service(L, 2, service->core.id, service->core.run); /* 5 */
+    sut_slot_get(L, SUT_SLOT_ON_RAISE);
+    lua_pushvalue(L, 5);
+    lua_pushcfunction(thread, sut_service_main);
+    lua_xmove(L, thread, 2);
+    (void)push_body(L, thread, service, 3);
+    lua_xmove(L, thread, 1); /* the context once more, as the argument */
+    service->thread_ref = luaL_ref(L, 3);
+    service->co.thread = thread;
+    service->co.guard = &context->guard;
+    context->guard.co = &service->co;
+    return 0;
+}
+
+static int begin(struct sut_lua_service *service) {
+    lua_State *failed;
+    int status = sut_call(service->co.rt, begin_run, service, &failed);
+    if (status != LUA_OK) sut_call_done(failed);
+    return status;
+}
+
+/* ---- ending a run ---- */
+
+const char *sut_odd_message(int ref) {
+    switch (ref) {
+    case SUT_ODD_YIELDED: return "yielded to nobody; use sutura.yield or sutura.await";
+    case SUT_ODD_FOREIGN: return "its coroutine was closed or resumed by somebody else";
+    case SUT_ODD_BODY: return "the service object has no method 'serve' that can be called";
+    default: return "not enough memory";
+    }
+}
+
+/* Takes over what the latest raise has left; the value is on the top of the thread. */
+static struct sut_failure *take_failure(struct sut_lua *self, lua_State *thread) {
+    struct sut_failure *failure = sut_calloc(sizeof *failure);
+    if (!failure) return NULL;
+    failure->trace = self->trace;
+    failure->has_trace = true;
+    if (thread && self->has_variables && lua_checkstack(thread, 4)) {
+        sut_slot_get(thread, SUT_SLOT_VARIABLES);
+        lua_insert(thread, -2);
+        failure->has_variables = true;
+    }
+    return failure;
+}
+
+/* Whether the core will make an event of this end, and so keep its detail. */
+static bool makes_event(const struct sut_service *service, enum sut_end end) {
+    if (end == SUT_END_ERROR || end == SUT_END_PANIC) return true;
+    return end == SUT_END_PLAIN && service->state <= SUT_STATE_RUNNING;
+}
+
+/* The run is over: its coroutine's record is as before the first run, its helpers are closed. */
+static void leave_run(struct sut_lua_service *service) {
+    struct sut_coroutine *co = &service->co;
+    sut_spawned_close_all(service);
+    sut_task_stop(&co->rt->rt, &co->task);
+    sut_list_remove(&co->link);
+    if (co->guard) {
+        struct sut_context *context = (struct sut_context *)co->guard;
+        co->guard->co = NULL;
+        sut_context_end(context, SUT_CANCELED);
+    }
+    sut_coroutine_init(co, co->rt, SUT_COROUTINE_SERVICE);
+}
+
+static void finish(struct sut_lua_service *service, enum sut_end end, int odd,
+                   struct sut_failure *failure) {
+    struct sut_supervisor *parent = service->core.parent;
+    struct sut_detail detail = {.block = failure, .ref = service->thread_ref};
+    bool kept = makes_event(&service->core, end);
+    if (end == SUT_END_TERMINATE_TREE || end == SUT_END_PANIC)
+        sut_supervisor_offer_reason(parent, odd ? NULL : service->co.thread, odd);
+    if (odd || !kept) {
+        sut_service_drop_thread(parent, service->thread_ref);
+        detail.ref = odd;
+    }
+    if (!kept) {
+        sut_free(failure);
+        detail = (struct sut_detail){0};
+    }
+    service->thread_ref = LUA_NOREF;
+    leave_run(service);
+    sut_service_ended(&service->core, end, detail);
+    sut_supervisor_offer_reason(parent, NULL, 0);
+}
+
+static void finish_oddly(struct sut_lua_service *service, int odd) {
+    struct sut_failure *failure = odd == SUT_ODD_YIELDED ? take_failure(service->co.rt->self, NULL)
+                                                         : NULL;
+    finish(service, SUT_END_PANIC, odd, failure);
+}
+
+static bool is_cancellation(lua_State *L, int index) {
+    return sut_error_is(L, index, SUT_CANCELED) || sut_error_is(L, index, SUT_DEADLINE_EXCEEDED);
+}
+
+/* What the results of a body mean; leaves the error, if there is one, on the top. */
+static enum sut_end classify(lua_State *thread, int results, bool asked) {
+    int first = lua_gettop(thread) - results + 1;
+    if (results == 0) return SUT_END_PLAIN;
+    if (!lua_toboolean(thread, first) && results > 1 && !lua_isnil(thread, first + 1))
+        lua_pushvalue(thread, first + 1);
+    else if (sut_is_error(thread, first))
+        lua_pushvalue(thread, first);
+    else
+        return SUT_END_PLAIN;
+    if (sut_error_is(thread, -1, SUT_DO_NOT_RESTART)) return SUT_END_DO_NOT_RESTART;
+    if (sut_error_is(thread, -1, SUT_TERMINATE_TREE)) return SUT_END_TERMINATE_TREE;
+    return asked && is_cancellation(thread, -1) ? SUT_END_CANCELED : SUT_END_ERROR;
+}
+
+static bool was_asked(const struct sut_service *service) {
+    return service->state > SUT_STATE_RUNNING;
+}
+
+static void returned(struct sut_lua_service *service, int results) {
+    lua_State *thread = service->co.thread;
+    bool asked = was_asked(&service->core);
+    if (!service->co.failed) {
+        (void)lua_checkstack(thread, 8);
+        finish(service, classify(thread, results, asked), 0, NULL);
+    } else if (asked && is_cancellation(thread, -1)) {
+        finish(service, SUT_END_CANCELED, 0, NULL);
+    } else {
+        finish(service, SUT_END_PANIC, 0, take_failure(service->co.rt->self, thread));
+    }
+}
+
+/* The body gave control away with something else than one of our waits. */
+static void yielded_to_nobody(struct sut_lua_service *service) {
+    struct sut_lua *self = service->co.rt->self;
+    sut_trace_clear(&self->trace);
+    sut_trace_walk(&self->trace, service->co.thread, 0, sut_service_main);
+    (void)sut_coroutine_close(&service->co);
+    finish_oddly(service, SUT_ODD_YIELDED);
+}
+
+/* ---- what the core and the runner call ---- */
+
+void sut_service_host_start(struct sut_service *core) {
+    struct sut_lua_service *service = sut_service_of(core);
+    sut_coroutine_init(&service->co, service->co.rt, SUT_COROUTINE_SERVICE);
+    sut_task_ready(&service->co.rt->rt, &service->co.task);
+}
+
+void sut_service_host_recall(struct sut_service *core) {
+    struct sut_lua_service *service = sut_service_of(core);
+    sut_task_stop(&service->co.rt->rt, &service->co.task);
+}
+
+bool sut_service_host_cancel(struct sut_service *core) {
+    struct sut_lua_service *service = sut_service_of(core);
+    bool comes = sut_coroutine_cancel(&service->co);
+    if (service->co.guard)
+        sut_context_end((struct sut_context *)service->co.guard, SUT_CANCELED);
+    return comes;
+}
+
+void sut_service_resume(struct sut_lua_service *service) {
+    struct sut_coroutine *co = &service->co;
+    int args = 0;
+    int results;
+    int status;
+    if (!co->thread) {
+        status = begin(service);
+        if (status != LUA_OK) {
+            finish_oddly(service, status == LUA_ERRMEM ? SUT_ODD_NO_MEMORY : SUT_ODD_BODY);
+            return;
+        }
+        sut_service_ran(&service->core);
+        args = lua_gettop(co->thread) - 1;
+    }
+    if (co->foreign) {
+        finish_oddly(service, SUT_ODD_FOREIGN);
+        return;
+    }
+    if (!was_asked(&service->core)) co->rt->rt.progressed = true;
+    status = sut_coroutine_resume(co, args, &results);
+    if (status != LUA_YIELD) {
+        if (status != LUA_OK) co->failed = true; /* beneath the body: no memory, or a closer */
+        returned(service, results);
+    } else if (co->wait == SUT_WAIT_NONE || !sut_is_wait(co->thread)) {
+        yielded_to_nobody(service);
+    } else {
+        lua_pop(co->thread, results);
+        sut_service_gave_way(&service->core);
+    }
+}
+
+void sut_service_kill_body(struct sut_lua_service *service) {
+    struct sut_coroutine *co = &service->co;
+    lua_State *thread = co->thread;
+    int status = sut_coroutine_close(co);
+    if (status != LUA_OK && !is_cancellation(thread, -1)) {
+        sut_trace_clear(&co->rt->self->trace);
+        finish(service, SUT_END_PANIC, 0, take_failure(co->rt->self, NULL));
+    } else {
+        finish(service, SUT_END_CANCELED, 0, NULL);
+    }
+}
+
+/* ---- the record ---- */
+
+void sut_service_set_last_error(struct sut_lua_service *service, const char *text) {
+    char *copy = sut_copy_text(text, strlen(text));
+    if (!copy) return;
+    sut_free(service->last_error);
+    service->last_error = copy;
+}
+
+void sut_service_free(struct sut_lua_service *service) {
+    sut_free(service->last_error);
+    sut_free(service->stuck);
+    sut_free(service);
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A service as this ring sees it: the core's record, the coroutine of its run, and the references
+ * that keep its function and its thread alive in the table of its supervisor (uservalue 1).
+ */
+#ifndef SUT_LUA_SERVICE_H
+#define SUT_LUA_SERVICE_H
+
+#include "core/service.h"
+#include "lua/coroutine.h"
+
+enum sut_body { SUT_BODY_FUNCTION, SUT_BODY_OBJECT, SUT_BODY_SUPERVISOR };
+
+/* What is known of where a service hung when its time to stop had passed. */
+struct sut_stuck {
+    char waiting_for[160];
+    char stacktrace[];
+};
+
+struct sut_spawned;
+
+struct sut_lua_service {
+    struct sut_service core; /* first */
+    struct sut_coroutine co;
+    char *last_error;            /* why the run before ended; NULL: never ended */
+    struct sut_stuck *stuck;     /* of the latest stop_timeout, or NULL */
+    struct sut_spawned *spawned; /* helpers of the run: csrc/lua/spawn.c */
+    int body_ref;                /* function, object or supervisor, in the supervisor's table */
+    int thread_ref;              /* of the run; LUA_NOREF between runs */
+    uint8_t body;                /* enum sut_body */
+    char name[];
+};
+
+static inline struct sut_lua_service *sut_service_of(struct sut_service *core) {
+    return (struct sut_lua_service *)core;
+}
+
+static inline struct sut_lua_service *sut_service_of_coroutine(struct sut_coroutine *co) {
+    return SUT_CONTAINER(co, struct sut_lua_service, co);
+}
+
+/* What an end leaves for the delivery of its event (sut_detail.block): NULL without memory. */
+struct sut_failure {
+    struct sut_trace trace;
+    bool has_trace;
+    bool has_variables; /* they lie beneath the value on the thread's stack */
+};
+
+/* Ends without a value on a thread: sut_detail.ref is one of these, below any reference. */
+enum sut_odd_end {
+    SUT_ODD_NO_MEMORY = -100,
+    SUT_ODD_YIELDED,
+    SUT_ODD_FOREIGN,
+    SUT_ODD_BODY /* no callable body */
+};
+
+/* The message of an odd end. */
+const char *sut_odd_message(int ref);
+
+/* The calls of the core and the runner for bodies of this ring. */
+void sut_service_host_start(struct sut_service *service);
+void sut_service_host_recall(struct sut_service *service);
+bool sut_service_host_cancel(struct sut_service *service);
+void sut_service_resume(struct sut_lua_service *service);
+void sut_service_kill_body(struct sut_lua_service *service);
+
+/* Frees what the structure owns and the structure. Never raises. */
+void sut_service_free(struct sut_lua_service *service);
+
+/* Lets the thread of an ended run go. Never raises. */
+void sut_service_drop_thread(struct sut_supervisor *sup, int ref);
+
+/* Remembers why the run ended. Never raises. */
+void sut_service_set_last_error(struct sut_lua_service *service, const char *text);
+
+/* Resumes co's thread with `args` values on its stack; the state's notion of who runs is kept. */
+int sut_coroutine_resume(struct sut_coroutine *co, int args, int *results);
+
+/* Pushes onto the new thread what sut_service_main wants: handler and guard. */
+void sut_push_bottom(lua_State *thread);
+
+/* csrc/lua/spawn.c */
+int sut_spawn(lua_State *L);
+void sut_spawned_resume(struct sut_coroutine *co);
+void sut_spawned_close_all(struct sut_lua_service *service);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The one door through which anything waits, and the waits that need nothing else.
+ */
+#include "lua/wait.h"
+
+#include "lua/runtime.h"
+
+#include <stdio.h>
+
+/* ---- who may wait ---- */
+
+/* Inside a step but not in a coroutine of ours: a hook, a formatter, a closer. */
+static bool in_callback(const struct sut_lua *self) {
+    return !self->current && self->runtime != NULL;
+}
+
+bool sut_cannot_wait(lua_State *L, struct sut_lua *self) {
+    (void)L;
+    return in_callback(self);
+}
+
+static void check_coroutine(lua_State *L, struct sut_lua *self, const char *what) {
+    if (self->current->closing)
+        luaL_error(L, "'%s' cannot wait while its service is closed by force", what);
+    if (L != self->active)
+        luaL_error(L,
+                   "'%s' cannot wait in a coroutine that was resumed by another coroutine.resume "
+                   "than sutura's; use sutura.coroutine",
+                   what);
+    if (!lua_isyieldable(L))
+        luaL_error(L,
+                   "'%s' cannot wait here: Lua cannot yield across a C function (a sort "
+                   "comparator, gsub callback, require or metamethod called from C)",
+                   what);
+}
+
+static void check_main(lua_State *L, struct sut_lua *self, struct sut_lua_runtime *rt,
+                       const char *what) {
+    int is_main = lua_pushthread(L);
+    lua_pop(L, 1);
+    if (in_callback(self) || rt->rt.stepping)
+        luaL_error(L, "'%s' cannot wait in a hook or callback", what);
+    if (!is_main)
+        luaL_error(L, "'%s' cannot wait in a coroutine that is not the runtime's", what);
+    if (rt->rt.running || sut_luv_running(L))
+        luaL_error(L, "'%s' cannot wait in a callback of the loop", what);
+}
+
+struct sut_coroutine *sut_wait_begin(lua_State *L, struct sut_lua *self,
+                                     struct sut_lua_runtime *rt, const char *what) {
+    if (self->current) {
+        check_coroutine(L, self, what);
+        if (rt && rt != self->current->rt)
+            luaL_error(L, "'%s' concerns another runtime than the one that runs the caller", what);
+        return self->current;
+    }
+    if (!rt) rt = sut_runtime_here(L, self);
+    check_main(L, self, rt, what);
+    return &rt->main;
+}
+
+/* ---- suspending ---- */
+
+int sut_wait(lua_State *L, struct sut_lua *self, struct sut_coroutine *co, enum sut_wait wait,
+             int64_t deadline_ns, lua_KFunction k, lua_KContext context) {
+    struct sut_runtime *rt = &co->rt->rt;
+    co->wait = (uint8_t)wait;
+    co->woken = SUT_WOKEN_NOT;
+    if (co->cancelled && co->shields == 0)
+        sut_wake(co, SUT_WOKEN_CANCEL);
+    else if (wait == SUT_WAIT_YIELD)
+        sut_wake(co, SUT_WOKEN_READY);
+    else
+        sut_deadline_arm(&rt->deadlines, &co->task.wake, deadline_ns);
+    if (co->kind == SUT_COROUTINE_MAIN) {
+        sut_runtime_drive(L, co->rt);
+        self->waiting = co->rt;
+        return k(L, LUA_YIELD, context);
+    }
+    sut_push_wait(L);
+    return lua_yieldk(L, 1, context, k);
+}
+
+enum sut_woken sut_wait_end(lua_State *L, struct sut_lua *self, struct sut_coroutine **out) {
+    struct sut_coroutine *co = self->current;
+    enum sut_woken woken;
+    if (!co || self->active != L || co->woken == SUT_WOKEN_NOT) {
+        int is_main = lua_pushthread(L);
+        lua_pop(L, 1);
+        if (!is_main || co)
+            luaL_error(L, "a coroutine that waits in sutura was resumed by somebody else");
+        co = NULL;
+    }
+    if (!co) co = &self->waiting->main;
+    woken = co->woken;
+    sut_list_remove(&co->link);
+    co->wait = SUT_WAIT_NONE;
+    co->woken = SUT_WOKEN_NOT;
+    if (out) *out = co;
+    return woken;
+}
+
+int sut_raise_canceled(lua_State *L) {
+    sut_push_error(L, SUT_CANCELED);
+    return lua_error(L);
+}
+
+enum sut_woken sut_wait_end_or_raise(lua_State *L, struct sut_lua *self) {
+    enum sut_woken woken = sut_wait_end(L, self, NULL);
+    if (woken == SUT_WOKEN_CANCEL) sut_raise_canceled(L);
+    return woken;
+}
+
+/* ---- sleep and yield ---- */
+
+static int slept(lua_State *L, int status, lua_KContext context) {
+    (void)status;
+    (void)context;
+    (void)sut_wait_end_or_raise(L, sut_self(L));
+    return 0;
+}
+
+int sut_sleep(lua_State *L) {
+    struct sut_lua *self = sut_self(L);
+    struct sut_coroutine *co;
+    int64_t span;
+    if (lua_isnoneornil(L, 1)) sut_misuse(L, "sleep", "s", "seconds as a number", 1);
+    span = sut_check_span(L, 1, "sleep", "s", 0);
+    co = sut_wait_begin(L, self, NULL, "sleep");
+    return sut_wait(L, self, co, span ? SUT_WAIT_SLEEP : SUT_WAIT_YIELD,
+                    sut_time_after(sut_runtime_now(&co->rt->rt), span), slept, 0);
+}
+
+int sut_yield(lua_State *L) {
+    struct sut_lua *self = sut_self(L);
+    struct sut_coroutine *co = sut_wait_begin(L, self, NULL, "yield");
+    return sut_wait(L, self, co, SUT_WAIT_YIELD, SUT_NEVER, slept, 0);
+}
+
+/* ---- shield ---- */
+
+static int unshielded(lua_State *L, int status, lua_KContext context) {
+    struct sut_lua *self = sut_self(L);
+    (void)context;
+    if (self->current && self->current->shields > 0) self->current->shields--;
+    if (status != LUA_OK && status != LUA_YIELD) return sut_raise_again(L, self, SUT_RETHROW_SAME);
+    return lua_gettop(L) - 1;
+}
+
+int sut_shield(lua_State *L) {
+    struct sut_lua *self = sut_self(L);
+    if (lua_type(L, 1) != LUA_TFUNCTION) sut_misuse(L, "shield", "fn", "function", 1);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_pushcclosure(L, sut_on_raise, 1);
+    lua_insert(L, 1);
+    if (self->current) self->current->shields++;
+    return unshielded(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, 0, unshielded), 0);
+}
+
+/* ---- in words ---- */
+
+static const char *wait_name(const struct sut_coroutine *co) {
+    static const char *const names[] = {
+        [SUT_WAIT_NONE] = "",
+        [SUT_WAIT_YIELD] = "yield",
+        [SUT_WAIT_SLEEP] = "sleep",
+        [SUT_WAIT_AWAIT] = "await",
+        [SUT_WAIT_CONTEXT] = "ctx:wait",
+        [SUT_WAIT_SERVICE] = "end of a service",
+        [SUT_WAIT_SUPERVISOR] = "end of a supervisor",
+        [SUT_WAIT_PROGRAM] = "run",
+    };
+    return names[co->wait];
+}
+
+/* " at file.lua:12" for the innermost line of Lua, or nothing. */
+static void place(struct sut_lua *self, const struct sut_coroutine *co, char *out, size_t size) {
+    lua_State *thread = co->thread ? sut_innermost(self, co->thread) : NULL;
+    lua_Debug ar;
+    out[0] = '\0';
+    for (int level = 0; thread && lua_getstack(thread, level, &ar); level++) {
+        if (!lua_getinfo(thread, "Sl", &ar) || ar.currentline < 0) continue;
+        (void)snprintf(out, size, " at %s:%d", ar.short_src, ar.currentline);
+        return;
+    }
+}
+
+void sut_wait_text(struct sut_lua *self, const struct sut_coroutine *co, char *out, size_t size) {
+    char where[LUA_IDSIZE + 24];
+    char left[48] = "";
+    out[0] = '\0';
+    if (co->wait == SUT_WAIT_NONE) return;
+    if (sut_deadline_armed(&co->task.wake)) {
+        int64_t ns = co->task.wake.time_ns - sut_runtime_now(&co->rt->rt);
+        (void)snprintf(left, sizeof left, " (%.3f s left)", ns > 0 ? sut_seconds(ns) : 0.0);
+    }
+    place(self, co, where, sizeof where);
+    (void)snprintf(out, size, "%s%s%s", wait_name(co), left, where);
+}
