@@ -32,6 +32,7 @@ static void enter(struct sut_service *service, enum sut_state state) {
         sut_deadline_cancel(tree_of(service)->deadlines, &service->u.stop);
     else
         sut_list_remove(&service->u.work);
+    if (service->state == SUT_STATE_QUEUED) sut_supervisor_dequeued(service->parent);
     service->state = (uint8_t)state;
     if (state == SUT_STATE_STOPPING)
         sut_deadline_init(&service->u.stop, SUT_DEADLINE_STOP);

@@ -150,7 +150,7 @@ void sut_supervisor_begin(struct sut_supervisor *top) {
     service = first_child(top);
     while (service) {
         if (service->state != SUT_STATE_IDLE) { /* of a former life, and not ended yet */
-            service->after = SUT_AFTER_RESTART;
+            sut_service_start(service);
             service = walk_past(top, service);
             continue;
         }
@@ -192,7 +192,7 @@ static void emit_end(struct sut_supervisor *sup, struct sut_service *service,
 
 static void emit_stop(struct sut_supervisor *sup, struct sut_service *service,
                       const struct sut_cue *cue, uint32_t run) {
-    if (!sup->lifecycle_events) return;
+    if (!sup->lifecycle_events || service->child) return; /* a supervisor tells of itself */
     struct sut_event *event = sut_supervisor_emit(sup, service, SUT_EVENT_SERVICE_STOP);
     event->run = run;
     event->end = (uint8_t)cue->end;
@@ -214,9 +214,9 @@ static bool fail(struct sut_supervisor *sup, struct sut_service *service) {
     return false;
 }
 
-/* The supervisor ends because of this child. */
+/* The supervisor ends because of this child, unless it was to end already. */
 static void end_with(struct sut_supervisor *sup, struct sut_service *service, enum sut_end end) {
-    if (!sut_supervisor_running(sup)) return;
+    if (!sut_supervisor_running(sup) || (sup->attend & SUT_ATTEND_STOP)) return;
     sup->end = (uint8_t)end;
     sup->tree->host->reason(sup, service);
     sut_supervisor_ask(sup, SUT_ATTEND_STOP);
@@ -268,6 +268,12 @@ static void restart_queued(struct sut_supervisor *sup) {
     sup->timer.kind = SUT_DEADLINE_SPACING;
     sut_deadline_arm(sup->tree->deadlines, &sup->timer,
                      sut_time_after(sup->tree->now_ns, sup->spacing_ns));
+}
+
+/* One has left the queue: without another there is nothing to space. */
+void sut_supervisor_dequeued(struct sut_supervisor *sup) {
+    if (sup->timer.kind == SUT_DEADLINE_SPACING && sut_list_empty(&sup->queue))
+        sut_deadline_cancel(sup->tree->deadlines, &sup->timer);
 }
 
 void sut_supervisor_timer(struct sut_supervisor *sup) {

@@ -118,6 +118,7 @@ void sut_supervisor_ask(struct sut_supervisor *sup, enum sut_attend what);
 void sut_supervisor_attend(struct sut_supervisor *sup);
 void sut_supervisor_timer(struct sut_supervisor *sup);
 void sut_supervisor_forget(struct sut_supervisor *sup, struct sut_service *service);
+void sut_supervisor_dequeued(struct sut_supervisor *sup);
 void sut_supervisor_settled(struct sut_supervisor *sup);
 void sut_supervisor_late_end(struct sut_supervisor *sup);
 void sut_supervisor_child_fell(struct sut_supervisor *sup, struct sut_service *service,
