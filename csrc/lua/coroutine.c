@@ -30,7 +30,7 @@ void sut_coroutine_init(struct sut_coroutine *co, struct sut_lua_runtime *rt,
     co->wait = SUT_WAIT_NONE;
     co->woken = SUT_WOKEN_NOT;
     co->cancelled = false;
-    co->failed = false;
+    co->status = LUA_OK;
     co->foreign = false;
     co->closing = false;
 }

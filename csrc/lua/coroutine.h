@@ -55,7 +55,7 @@ struct sut_coroutine {
     uint8_t wait;            /* enum sut_wait */
     uint8_t woken;           /* enum sut_woken */
     bool cancelled;          /* asked to stop: sticky */
-    bool failed;             /* its body has raised */
+    uint8_t status;          /* Lua's, of its body once that has ended */
     bool foreign;            /* a stranger has closed or resumed it */
     bool closing;            /* is being closed by force */
 };

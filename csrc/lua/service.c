@@ -17,18 +17,30 @@
 /* Stack of sut_service_main: message handler, guard, function, arguments. */
 enum { BOTTOM_HANDLER = 1, BOTTOM_GUARD };
 
+/* The guard has no run any more; what hangs on a service's context has ended with it. */
+static void leave_guard(struct sut_coroutine *co) {
+    struct sut_guard *guard = co->guard;
+    co->guard = NULL;
+    guard->co = NULL;
+    if (co->kind == SUT_COROUTINE_SERVICE)
+        sut_context_end((struct sut_context *)guard, SUT_CANCELED);
+}
+
+/* A stranger has ended the run: the runner finds out at the coroutine's next turn. */
+static void ended_by_stranger(struct sut_coroutine *co) {
+    co->foreign = true;
+    sut_list_remove(&co->link);
+    sut_task_ready(&co->rt->rt, &co->task);
+}
+
 static int bottom_end(lua_State *L, int status, lua_KContext context) {
     struct sut_guard *guard = lua_touserdata(L, BOTTOM_GUARD);
     struct sut_coroutine *co = guard->co;
     (void)context;
     if (co) {
-        guard->co = NULL;
-        co->failed = status != LUA_OK && status != LUA_YIELD;
-        if (co->rt->self->current != co) { /* a stranger's resume has brought it here */
-            co->foreign = true;
-            sut_list_remove(&co->link);
-            sut_task_ready(&co->rt->rt, &co->task);
-        }
+        co->status = (uint8_t)(status == LUA_YIELD ? LUA_OK : status);
+        leave_guard(co);
+        if (co->rt->self->current != co) ended_by_stranger(co);
     }
     return lua_gettop(L) - BOTTOM_GUARD;
 }
@@ -43,11 +55,12 @@ int sut_service_main(lua_State *L) {
 void sut_guard_closed(struct sut_guard *guard) {
     struct sut_coroutine *co = guard->co;
     if (!co) return;
-    guard->co = NULL;
-    if (co->closing || co->rt->rt.closed || co->rt->self->closing) return;
-    co->foreign = true;
-    sut_list_remove(&co->link);
-    sut_task_ready(&co->rt->rt, &co->task);
+    if (co->rt->rt.closed || co->rt->self->closing) {
+        guard->co = NULL;
+        return;
+    }
+    leave_guard(co);
+    if (!co->closing) ended_by_stranger(co);
 }
 
 int sut_coroutine_resume(struct sut_coroutine *co, int args, int *results) {
@@ -130,7 +143,7 @@ static struct sut_failure *take_failure(struct sut_lua *self, lua_State *thread)
     struct sut_failure *failure = sut_calloc(sizeof *failure);
     if (!failure) return NULL;
     failure->trace = self->trace;
-    failure->has_trace = true;
+    failure->has_trace = self->trace.count > 0;
     if (thread && self->has_variables && lua_checkstack(thread, 4)) {
         sut_slot_get(thread, SUT_SLOT_VARIABLES);
         lua_insert(thread, -2);
@@ -151,33 +164,23 @@ static void leave_run(struct sut_lua_service *service) {
     sut_spawned_close_all(service);
     sut_task_stop(&co->rt->rt, &co->task);
     sut_list_remove(&co->link);
-    if (co->guard) {
-        struct sut_context *context = (struct sut_context *)co->guard;
-        co->guard->co = NULL;
-        sut_context_end(context, SUT_CANCELED);
-    }
+    if (co->guard) leave_guard(co);
     sut_coroutine_init(co, co->rt, SUT_COROUTINE_SERVICE);
 }
 
 static void finish(struct sut_lua_service *service, enum sut_end end, int odd,
                    struct sut_failure *failure) {
+    struct sut_lua *self = service->co.rt->self;
     struct sut_supervisor *parent = service->core.parent;
-    struct sut_detail detail = {.block = failure, .ref = service->thread_ref};
+    struct sut_detail detail = {.block = failure, .ref = odd ? odd : service->thread_ref};
     bool kept = makes_event(&service->core, end);
-    if (end == SUT_END_TERMINATE_TREE || end == SUT_END_PANIC)
-        sut_supervisor_offer_reason(parent, odd ? NULL : service->co.thread, odd);
-    if (odd || !kept) {
-        sut_service_drop_thread(parent, service->thread_ref);
-        detail.ref = odd;
-    }
-    if (!kept) {
-        sut_free(failure);
-        detail = (struct sut_detail){0};
-    }
+    int thread_ref = service->thread_ref;
+    self->ended = (struct sut_ended){.thread = odd ? NULL : service->co.thread, .odd = odd};
     service->thread_ref = LUA_NOREF;
     leave_run(service);
-    sut_service_ended(&service->core, end, detail);
-    sut_supervisor_offer_reason(parent, NULL, 0);
+    sut_service_ended(&service->core, end, kept ? detail : (struct sut_detail){0});
+    if (!kept) sut_free(failure);
+    if (!kept || odd) sut_service_drop_thread(parent, thread_ref);
 }
 
 static void finish_oddly(struct sut_lua_service *service, int odd) {
@@ -212,7 +215,8 @@ static bool was_asked(const struct sut_service *service) {
 static void returned(struct sut_lua_service *service, int results) {
     lua_State *thread = service->co.thread;
     bool asked = was_asked(&service->core);
-    if (!service->co.failed) {
+    if (service->co.status == LUA_ERRMEM) sut_trace_clear(&service->co.rt->self->trace);
+    if (service->co.status == LUA_OK) {
         (void)lua_checkstack(thread, 8);
         finish(service, classify(thread, results, asked), 0, NULL);
     } else if (asked && is_cancellation(thread, -1)) {
@@ -273,7 +277,7 @@ void sut_service_resume(struct sut_lua_service *service) {
     if (!was_asked(&service->core)) co->rt->rt.progressed = true;
     status = sut_coroutine_resume(co, args, &results);
     if (status != LUA_YIELD) {
-        if (status != LUA_OK) co->failed = true; /* beneath the body: no memory, or a closer */
+        if (status != LUA_OK) co->status = (uint8_t)status; /* beneath the body: no memory, or a closer */
         returned(service, results);
     } else if (co->wait == SUT_WAIT_NONE || !sut_is_wait(co->thread)) {
         yielded_to_nobody(service);

@@ -31,6 +31,12 @@ enum sut_rethrow {
     SUT_RETHROW_OUTER  /* raised in a nested coroutine: the outer frames are added */
 };
 
+/* What a run has ended with, while its end is fed to the tree. */
+struct sut_ended {
+    lua_State *thread; /* the value is on its top; NULL for an odd end */
+    int odd;           /* enum sut_odd_end, or 0 */
+};
+
 struct sut_lua {
     lua_State *main;                  /* the main thread */
     lua_State *from;                  /* who called into the step under way, else main */
@@ -42,6 +48,7 @@ struct sut_lua {
     struct sut_list runtimes;         /* sut_lua_runtime.all */
     struct sut_trace trace;           /* of the latest raise */
     enum sut_rethrow rethrow;
+    struct sut_ended ended;
     bool has_variables; /* the registry holds locals and upvalues of the latest raise */
     bool closing;       /* the Lua state is being closed */
 };

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Helpers of a running service: coroutines of their own that end with its run (sutura.as_service
+ * waits in one for the stop). They are not cancelled; what is left when the run ends is closed.
+ */
+#include "core/alloc.h"
+#include "lua/context.h"
+#include "lua/runtime.h"
+#include "lua/service.h"
+#include "lua/wait.h"
+
+struct sut_spawned {
+    struct sut_coroutine co;
+    struct sut_spawned *next;
+    struct sut_lua_service *owner;
+    int ref; /* the thread, in the registry */
+};
+
+#define SPAWNED_TYPE "sutura.spawned"
+
+static int spawned_guard_closed(lua_State *L) {
+    sut_guard_closed(lua_touserdata(L, 1));
+    return 0;
+}
+
+static struct sut_guard *push_guard(lua_State *L) {
+    struct sut_guard *guard = lua_newuserdatauv(L, sizeof *guard, 0);
+    guard->co = NULL;
+    if (luaL_newmetatable(L, SPAWNED_TYPE)) {
+        lua_pushcfunction(L, spawned_guard_closed);
+        lua_setfield(L, -2, "__close");
+    }
+    lua_setmetatable(L, -2);
+    return guard;
+}
+
+/* Pushes a new thread that runs the function at index 1; its guard through *guard. */
+lua_State *sut_push_program(lua_State *L, int function, struct sut_guard **guard) {
+    lua_State *thread = lua_newthread(L);
+    lua_pushcfunction(thread, sut_service_main);
+    sut_slot_get(L, SUT_SLOT_ON_RAISE);
+    *guard = push_guard(L);
+    lua_pushvalue(L, function);
+    lua_xmove(L, thread, 3);
+    return thread;
+}
+
+int sut_spawn(lua_State *L) {
+    struct sut_lua *self = sut_self(L);
+    struct sut_spawned *spawned;
+    struct sut_guard *guard;
+    lua_State *thread;
+    int ref;
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    if (!self->current || self->current->kind != SUT_COROUTINE_SERVICE)
+        return luaL_error(L, "'spawn' works only in a running service");
+    thread = sut_push_program(L, 1, &guard);
+    ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    spawned = sut_calloc(sizeof *spawned);
+    if (!spawned) {
+        luaL_unref(L, LUA_REGISTRYINDEX, ref);
+        return luaL_error(L, "not enough memory");
+    }
+    sut_coroutine_init(&spawned->co, self->current->rt, SUT_COROUTINE_SPAWNED);
+    spawned->co.thread = thread;
+    spawned->co.guard = guard;
+    spawned->ref = ref;
+    guard->co = &spawned->co;
+    spawned->owner = sut_service_of_coroutine(self->current);
+    spawned->next = spawned->owner->spawned;
+    spawned->owner->spawned = spawned;
+    sut_task_ready(&spawned->co.rt->rt, &spawned->co.task);
+    return 0;
+}
+
+static void drop(struct sut_spawned *spawned) {
+    struct sut_lua_runtime *rt = spawned->co.rt;
+    if (spawned->co.guard) spawned->co.guard->co = NULL;
+    sut_task_stop(&rt->rt, &spawned->co.task);
+    sut_list_remove(&spawned->co.link);
+    luaL_unref(rt->hooks, LUA_REGISTRYINDEX, spawned->ref);
+    sut_free(spawned);
+}
+
+static void end_spawned(struct sut_spawned *spawned) {
+    struct sut_spawned **at = &spawned->owner->spawned;
+    while (*at != spawned) at = &(*at)->next;
+    *at = spawned->next;
+    drop(spawned);
+}
+
+void sut_spawned_resume(struct sut_coroutine *co) {
+    struct sut_spawned *spawned = SUT_CONTAINER(co, struct sut_spawned, co);
+    char text[256];
+    int results;
+    int args = lua_status(co->thread) == LUA_YIELD ? 0 : lua_gettop(co->thread) - 1;
+    int status;
+    if (co->foreign) {
+        end_spawned(spawned);
+        return;
+    }
+    if (!spawned->owner->co.cancelled) co->rt->rt.progressed = true;
+    status = sut_coroutine_resume(co, args, &results);
+    if (status == LUA_YIELD && co->wait != SUT_WAIT_NONE && sut_is_wait(co->thread)) {
+        lua_pop(co->thread, results);
+        return;
+    }
+    if (status == LUA_YIELD) {
+        (void)sut_coroutine_close(co);
+        sut_report(co->rt, "a helper of service '%s' yielded to nobody", spawned->owner->name);
+    } else if (status != LUA_OK || co->status != LUA_OK) {
+        sut_value_text(co->thread, -1, text, sizeof text);
+        sut_report(co->rt, "a helper of service '%s' raised: %s", spawned->owner->name, text);
+    }
+    end_spawned(spawned);
+}
+
+void sut_spawned_close_all(struct sut_lua_service *service) {
+    while (service->spawned) {
+        struct sut_spawned *spawned = service->spawned;
+        service->spawned = spawned->next;
+        if (lua_status(spawned->co.thread) == LUA_YIELD) (void)sut_coroutine_close(&spawned->co);
+        drop(spawned);
+    }
+}

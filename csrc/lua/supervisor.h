@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The supervisor as a Lua object: the core's structure, and what belongs to its users.
+ *
+ * Userdata "sutura.supervisor". Its uservalues keep alive what it refers to, so that a supervisor
+ * that nobody runs and nobody keeps is collected, circles included.
+ */
+#ifndef SUT_LUA_SUPERVISOR_H
+#define SUT_LUA_SUPERVISOR_H
+
+#include "lua/runtime.h"
+#include "lua/service.h"
+
+#define SUT_SUPERVISOR_TYPE "sutura.supervisor"
+#define SUT_TOKEN_TYPE "sutura.token"
+#define SUT_HANDLE_TYPE "sutura.handle"
+
+enum sut_supervisor_value {
+    SUT_SUPERVISOR_ANCHORS = 1, /* functions, threads and child supervisors, by reference */
+    SUT_SUPERVISOR_RUNTIME,
+    SUT_SUPERVISOR_HOOK,
+    SUT_SUPERVISOR_FORMAT_ERROR,
+    SUT_SUPERVISOR_REDACT,
+    SUT_SUPERVISOR_JITTER,
+    SUT_SUPERVISOR_REASON,  /* what it ended with */
+    SUT_SUPERVISOR_CONTEXT, /* what it is served with */
+    SUT_SUPERVISOR_VALUES = SUT_SUPERVISOR_CONTEXT
+};
+
+struct sut_lua_supervisor {
+    struct sut_supervisor core; /* first */
+    struct sut_lua_runtime *rt;
+    struct sut_list waiters; /* sut_coroutine.link: until it has terminated */
+    struct sut_list under;   /* in sut_derived.served of its serve context */
+    char *name;
+    int reason_odd; /* enum sut_odd_end when it ended with one, else 0 */
+    bool panic_locals;
+    bool context_ended; /* it stops because its serve context has ended */
+};
+
+/* Names one service of one supervisor for ever. Uservalue 1: the supervisor; 2: its path, once the
+ * service is gone. */
+struct sut_token {
+    struct sut_id id;
+};
+
+static inline struct sut_lua_supervisor *sut_supervisor_of(struct sut_supervisor *core) {
+    return (struct sut_lua_supervisor *)core;
+}
+
+/* The argument as a supervisor of an open runtime; raises otherwise. `fn` names the call. */
+struct sut_lua_supervisor *sut_check_supervisor(lua_State *L, int arg, const char *fn);
+
+/* The supervisor at the index, or NULL. */
+struct sut_lua_supervisor *sut_to_supervisor(lua_State *L, int index);
+
+/* Raises unless the caller may give the supervisor's runtime an input. */
+void sut_check_same_runtime(lua_State *L, struct sut_lua *self, struct sut_lua_supervisor *sup,
+                            const char *fn);
+
+/* Sets the time and reserves for one input; raises without memory. */
+void sut_prepare(lua_State *L, struct sut_lua_runtime *rt);
+
+/* Pushes the token of a service. May raise for memory. */
+void sut_push_token(lua_State *L, struct sut_service *service);
+
+/* Pushes the path of a supervisor, or of a service, as a string. May raise for memory. */
+void sut_push_path(lua_State *L, const struct sut_supervisor *sup,
+                   const struct sut_service *service);
+
+/* Gives a new supervisor's children and settings: core.supervisor(rt, name, spec). */
+int sut_supervisor_new(lua_State *L);
+
+/* Module functions and methods, by file. */
+int sut_supervisor_add_service(lua_State *L);
+int sut_supervisor_remove(lua_State *L);
+int sut_supervisor_remove_and_wait(lua_State *L);
+int sut_supervisor_restart(lua_State *L);
+int sut_supervisor_serve(lua_State *L);
+int sut_supervisor_serve_background(lua_State *L);
+int sut_supervisor_stop_and_wait(lua_State *L);
+int sut_supervisor_kill(lua_State *L);
+int sut_supervisor_report(lua_State *L);
+int sut_supervisor_children(lua_State *L);
+int sut_supervisor_services(lua_State *L);
+int sut_supervisor_count(lua_State *L);
+int sut_supervisor_tree(lua_State *L);
+
+/* What the runner calls. */
+void sut_supervisor_host_reason(struct sut_supervisor *sup, struct sut_service *service);
+void sut_supervisor_finished(struct sut_runtime *rt, struct sut_supervisor *sup);
+void sut_service_released(struct sut_runtime *rt, struct sut_service *service);
+int sut_deliver(struct sut_runtime *rt, struct sut_event *event);
+
+/* Metatables of supervisors, tokens and handles; the sut_lua userdata is on the top and stays. */
+void sut_open_supervisor(lua_State *L);
+void sut_open_token(lua_State *L);
+void sut_open_handle(lua_State *L);
+
+#endif
