@@ -1,0 +1,209 @@
+-- SPDX-License-Identifier: MIT
+--
+-- The two forms of an event that people and programs read: one line of text, and a plain table fit for JSON. It owns
+-- the words of both; it knows nothing of where events go. The C module makes the tables and sets this metatable.
+--
+-- Nothing here raises, whatever the fields hold: a hook may be called with the error of a hostile service, and the
+-- metatable may be put on any table. Fields are read raw.
+
+local text = require "sutura.text"
+
+---@class sutura.Event
+---@field type string
+---@field time number seconds of the runtime's clock
+---@field wall number Unix time
+---@field seq integer counts up in a runtime, without gaps
+---@field supervisor sutura.Supervisor
+---@field supervisor_name string
+---@field path string
+---@field service? any what was added
+---@field service_name? string
+---@field token? sutura.Token
+---@field current_failures? number
+---@field failure_threshold? number
+---@field restarting? boolean
+---@field stopping? boolean
+---@field run? integer
+---@field error? any
+---@field error_msg? string
+---@field panic_msg? string
+---@field stacktrace? string
+---@field frames? table[]
+---@field delay? number seconds
+---@field killed? boolean
+---@field waiting_for? string
+---@field reason? string
+local event = {}
+
+local MAX_MESSAGE = 1024 -- Bytes of an error's text in the line of an event.
+local MAX_PATH = 512
+local MAX_STRING = 4096 -- Bytes of a string in the map.
+local MAX_TRACE = 32768
+local LEFT_OUT = { supervisor = true, service = true, frames = true, error = true, error_msg = true, token = true }
+
+local function line_of(value, limit)
+    return text.line(text.of(value), limit)
+end
+
+local function number_text(value)
+    if not math.type(value) then
+        return line_of(value, 40)
+    end
+    local plain = ("%.2f"):format(value)
+    return (plain:gsub("%.?0+$", "", plain:find(".", 1, true) and 1 or 0))
+end
+
+local function seconds_text(value)
+    return number_text(value) .. " s"
+end
+
+-- The text of what went wrong, or nil if nothing did.
+local function error_text(self)
+    local message = rawget(self, "error_msg")
+    if message == nil then
+        message = rawget(self, "error")
+    end
+    if message == nil then
+        message = rawget(self, "panic_msg")
+    end
+    return message ~= nil and text.of(message) or nil
+end
+
+-- What follows from an end: "(run 3, failures 2 of 5, restarting)".
+local function consequence(self)
+    local parts = {}
+    local run, failures = rawget(self, "run"), rawget(self, "current_failures")
+    if run ~= nil then
+        parts[#parts + 1] = "run " .. line_of(run, 20)
+    end
+    if rawget(self, "stopping") then
+        parts[#parts + 1] = "while stopping, not counted"
+    else
+        if failures ~= nil then
+            parts[#parts + 1] = ("failures %s of %s"):format(number_text(failures),
+                number_text(rawget(self, "failure_threshold")))
+        end
+        parts[#parts + 1] = rawget(self, "restarting") and "restarting" or "not restarting now"
+    end
+    return (" (%s)"):format(table.concat(parts, ", "))
+end
+
+local function with_error(words, message)
+    return message and ("%s: %s"):format(words, text.line(message, MAX_MESSAGE)) or words
+end
+
+local function with_reason(words)
+    return function(self)
+        local reason = rawget(self, "reason")
+        return reason ~= nil and ("%s (%s)"):format(words, line_of(reason, MAX_MESSAGE)) or words
+    end
+end
+
+-- What happened, by the type of the event.
+local HAPPENED = {
+    service_panic = function(self)
+        return with_error("panicked", error_text(self) or "nil") .. consequence(self)
+    end,
+    service_terminate = function(self)
+        local message = error_text(self)
+        return with_error(message and "failed" or "ended", message) .. consequence(self)
+    end,
+    backoff = function(self)
+        return ("too many failures (%s), restarts are paused for %s"):format(
+            number_text(rawget(self, "current_failures")), seconds_text(rawget(self, "delay")))
+    end,
+    resume = function()
+        return "the pause has ended, restarts resume"
+    end,
+    stop_timeout = function(self)
+        local waiting_for = rawget(self, "waiting_for")
+        return ("did not stop in its time, %s%s"):format(
+            rawget(self, "killed") and "closed by force" or "left running",
+            waiting_for ~= nil and "; it was in " .. line_of(waiting_for, MAX_MESSAGE) or "")
+    end,
+    escalate = function(self)
+        return with_error(with_reason("gave up")(self), error_text(self))
+    end,
+    service_start = with_reason("started"),
+    service_stop = with_reason("stopped"),
+    supervisor_start = with_reason("started"),
+    supervisor_stop = with_reason("stopped"),
+}
+
+local function path_of(self)
+    local path = rawget(self, "path")
+    if path == nil then
+        path = rawget(self, "service_name") or rawget(self, "supervisor_name")
+    end
+    return line_of(path, MAX_PATH)
+end
+
+local function describe(self)
+    local kind = rawget(self, "type")
+    local happened = type(kind) == "string" and HAPPENED[kind]
+    return ("%s: %s"):format(path_of(self), happened and happened(self) or line_of(kind, 60))
+end
+
+-- A value as a JSON encoder takes it, or nil for one that stays out.
+local function plain(value, limit)
+    local kind = type(value)
+    if kind == "string" then
+        return text.utf8(value, limit)
+    elseif kind == "boolean" then
+        return value
+    elseif kind == "number" then
+        if value ~= value then
+            return "nan"
+        elseif value == math.huge or value == -math.huge then
+            return value > 0 and "inf" or "-inf"
+        end
+        return value
+    end
+    return text.utf8(text.of(value), limit)
+end
+
+--- The event as a plain table with the same names, fit for any JSON encoder.
+---
+--- `supervisor`, `service` and `frames` are left out, `token` is its path, `error` is text equal to `error_msg`;
+--- strings are valid UTF-8 (other bytes as `\xNN`) and bounded, numbers that are not finite are "inf", "-inf" or "nan".
+--- Never raises. Source: suture v4's Event.Map; the bounds are ours.
+---@param self sutura.Event
+---@return table<string, string|number|boolean>
+function event.map(self)
+    local map = {}
+    if type(self) ~= "table" then
+        return map
+    end
+    for name, value in next, self do
+        if type(name) == "string" and not LEFT_OUT[name] then
+            map[text.utf8(name, 60)] = plain(value, name == "stacktrace" and MAX_TRACE or MAX_STRING)
+        end
+    end
+    local token, message = rawget(self, "token"), error_text(self)
+    if token ~= nil then
+        map.token = plain(text.of(token))
+    end
+    if message then
+        map.error = plain(message)
+        map.error_msg = map.error
+    end
+    return map
+end
+
+--- The event in one line: where, what, and what follows. Never raises.
+---@param self sutura.Event
+---@return string
+function event.text(self)
+    if type(self) ~= "table" then
+        return "no event: " .. line_of(self, 60)
+    end
+    return describe(self)
+end
+
+event.metatable = {
+    __name = "sutura.event",
+    __index = { map = event.map },
+    __tostring = event.text,
+}
+
+return event
