@@ -94,6 +94,7 @@ void sut_supervisor_late_end(struct sut_supervisor *sup) {
 
 void sut_supervisor_hurry(struct sut_supervisor *sup, enum sut_hurry how) {
     if (sup->state == SUT_SUPERVISOR_NOT_RUNNING || sup->state == SUT_SUPERVISOR_TERMINATED) return;
+    if (sup->place && sup->place->state == SUT_STATE_RUNNING) sut_supervisor_stop(sup);
     if (sup->hurry < how) sup->hurry = (uint8_t)how;
     sut_supervisor_ask(sup, SUT_ATTEND_HURRY);
 }
