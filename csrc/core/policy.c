@@ -10,11 +10,11 @@
 #include <math.h>
 
 /* What is left of the score before a further failure. A decay of 0 leaves nothing even at the
- * instant of the failure, where the quotient would be no number. */
+ * instant of the failure, where the quotient would be no number; an infinite one makes the quotient
+ * 0 and leaves all. */
 static double decayed(const struct sut_policy *policy, const struct sut_score *score,
                       int64_t now_ns) {
     if (!score->failed || policy->decay_s <= 0) return 0;
-    if (isinf(policy->decay_s)) return score->value;
     double elapsed_s = (double)(now_ns - score->last_ns) / 1e9;
     return score->value * pow(0.5, elapsed_s / policy->decay_s);
 }
