@@ -56,6 +56,13 @@ core.setup({
 ---@field _VERSION string
 local sutura = {
     _VERSION = core._VERSION,
+    --- A new supervisor in the runtime that runs the caller, else in the default one.
+    ---
+    --- Raises on a malformed name or spec, at the caller's line. Source: suture v4's New.
+    ---@param name string any non-empty string
+    ---@param given? sutura.SupervisorSpec
+    ---@return sutura.Supervisor
+    supervisor = core.supervisor,
     sleep = core.sleep,
     yield = core.yield,
     now = core.now,
@@ -75,17 +82,6 @@ local sutura = {
 
 for name, value in pairs(errors.named) do
     sutura[name] = value
-end
-
---- A new supervisor in the runtime that runs the caller, else in the default one.
----
---- Raises on a malformed name or spec, at the caller's line. Source: suture v4's New.
----@param name string any non-empty string
----@param given? sutura.SupervisorSpec
----@return sutura.Supervisor
-function sutura.supervisor(name, given)
-    local supervisor = core.supervisor(nil, name, given)
-    return supervisor
 end
 
 -- The coroutine library, with the two functions that let a wait pass outwards.
