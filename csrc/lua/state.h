@@ -50,7 +50,9 @@ struct sut_lua {
     enum sut_rethrow rethrow;
     struct sut_ended ended;
     bool has_variables; /* the registry holds locals and upvalues of the latest raise */
-    bool closing;       /* the Lua state is being closed */
+    const struct sut_coroutine *pinned; /* cannot wait now: inside it Lua cannot yield outwards */
+    bool has_shields_aside; /* some nested coroutine has yielded from inside a shield, ever */
+    bool closing;           /* the Lua state is being closed */
 };
 
 /* The state's structure, from upvalue 1 of the running function. */

@@ -28,7 +28,7 @@ static void check_coroutine(lua_State *L, struct sut_lua *self, const char *what
                    "'%s' cannot wait in a coroutine that was resumed by another coroutine.resume "
                    "than sutura's; use sutura.coroutine",
                    what);
-    if (!lua_isyieldable(L))
+    if (!lua_isyieldable(L) || self->pinned == self->current)
         luaL_error(L,
                    "'%s' cannot wait here: Lua cannot yield across a C function (a sort "
                    "comparator, gsub callback, require or metamethod called from C)",
