@@ -4,6 +4,46 @@
  */
 #include "core/report.h"
 
+/* ---- walking, ghosts included ---- */
+
+static struct sut_service *first_of(const struct sut_list *list) {
+    struct sut_list *node = list->next;
+    return node == list ? NULL : SUT_CONTAINER(node, struct sut_service, sibling);
+}
+
+static struct sut_service *first_below(const struct sut_supervisor *sup) {
+    struct sut_service *service = first_of(&sup->children);
+    return service ? service : first_of(&sup->ghosts);
+}
+
+/* The next in the same supervisor: children in start order, then ghosts. */
+static struct sut_service *next_beside(const struct sut_service *service) {
+    const struct sut_supervisor *parent = service->parent;
+    struct sut_list *node = service->sibling.next;
+    if (node != (service->ghost ? &parent->ghosts : &parent->children))
+        return SUT_CONTAINER(node, struct sut_service, sibling);
+    return service->ghost ? NULL : first_of(&parent->ghosts);
+}
+
+/* As sut_supervisor_walk, but with the ghosts of each supervisor after its children. */
+static struct sut_service *walk(const struct sut_supervisor *top,
+                                const struct sut_service *service) {
+    struct sut_service *next;
+    if (!service) return first_below(top);
+    if (service->child && (next = first_below(service->child))) return next;
+    while (!(next = next_beside(service))) {
+        if (service->parent == top) return NULL;
+        service = service->parent->place;
+    }
+    return next;
+}
+
+/* ---- the report ---- */
+
+static bool overran_since(const struct sut_service *service, uint32_t stop_number) {
+    return service->overran && service->overran >= stop_number;
+}
+
 static bool under_abandoned(const struct sut_supervisor *top, const struct sut_service *service) {
     while (service->parent != top) {
         service = service->parent->place;
@@ -16,37 +56,28 @@ enum sut_verdict_of_stop sut_report_verdict(const struct sut_supervisor *top,
                                             const struct sut_service *service) {
     if (service->child) return SUT_REPORT_NOT;
     if (service->state == SUT_STATE_ABANDONED) return SUT_REPORT_ALIVE;
-    if (service->overran && service->overran >= top->stop_number)
+    if (overran_since(service, top->stop_number))
         return service->kill ? SUT_REPORT_KILLED : SUT_REPORT_ALIVE;
     if (sut_service_lives(service) && under_abandoned(top, service)) return SUT_REPORT_ALIVE;
     return SUT_REPORT_NOT;
 }
 
-struct collection {
-    const struct sut_supervisor *top;
-    struct sut_id *ids;
-    uint32_t size;
-    uint32_t count;
-};
-
-static void consider(struct collection *to, const struct sut_service *service) {
-    if (sut_report_verdict(to->top, service) == SUT_REPORT_NOT) return;
-    if (to->count < to->size) to->ids[to->count] = service->id;
-    to->count++;
-}
-
-static void consider_ghosts(struct collection *to, const struct sut_supervisor *sup) {
-    for (const struct sut_list *node = sup->ghosts.next; node != &sup->ghosts; node = node->next)
-        consider(to, SUT_CONTAINER(node, const struct sut_service, sibling));
+bool sut_report_keeps(const struct sut_service *service, uint32_t stop_number) {
+    const struct sut_service *below = NULL;
+    if (!service->child) return overran_since(service, stop_number);
+    while ((below = walk(service->child, below)))
+        if (!below->child && (sut_service_lives(below) || overran_since(below, stop_number)))
+            return true;
+    return false;
 }
 
 uint32_t sut_report_collect(const struct sut_supervisor *top, struct sut_id *ids, uint32_t size) {
-    struct collection to = {.top = top, .ids = ids, .size = size};
-    for (struct sut_service *service = sut_supervisor_walk(top, NULL); service;
-         service = sut_supervisor_walk(top, service)) {
-        consider(&to, service);
-        if (service->child) consider_ghosts(&to, service->child);
+    const struct sut_service *service = NULL;
+    uint32_t count = 0;
+    while ((service = walk(top, service))) {
+        if (sut_report_verdict(top, service) == SUT_REPORT_NOT) continue;
+        if (count < size) ids[count] = service->id;
+        count++;
     }
-    consider_ghosts(&to, top);
-    return to.count;
+    return count;
 }

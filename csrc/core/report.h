@@ -19,6 +19,10 @@ enum sut_verdict_of_stop {
 enum sut_verdict_of_stop sut_report_verdict(const struct sut_supervisor *top,
                                             const struct sut_service *service);
 
+/* True while a forgotten service must be kept as a ghost: it overran its time in the stop of that
+ * number or a later one, or, of a child supervisor, something below it did so or still lives. */
+bool sut_report_keeps(const struct sut_service *service, uint32_t stop_number);
+
 /* Writes the ids of the services of the report, at most `size`, in start order, ghosts of a
  * supervisor after its children; returns how many there are. Cannot fail. */
 uint32_t sut_report_collect(const struct sut_supervisor *top, struct sut_id *ids, uint32_t size);

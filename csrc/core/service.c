@@ -20,9 +20,7 @@ void sut_service_init(struct sut_service *service, const char *text, uint32_t le
     service->kill = true;
 }
 
-static struct sut_tree *tree_of(const struct sut_service *service) {
-    return service->parent->tree;
-}
+static struct sut_tree *tree_of(const struct sut_service *service) { return service->parent->tree; }
 
 /* Every change of state goes through here: it keeps `living`, and which of the union is in use. */
 static void enter(struct sut_service *service, enum sut_state state) {
@@ -138,8 +136,7 @@ static void overrun(struct sut_service *service, const struct sut_cue *cue) {
             return;
         }
     } else {
-        if (parent->state == SUT_SUPERVISOR_STOPPING)
-            service->overran = tree_of(service)->stop_number;
+        service->overran = tree_of(service)->stop_number;
         sut_supervisor_emit(parent, service, SUT_EVENT_STOP_TIMEOUT)->killed = service->kill;
         if (service->kill) {
             kill_now(service);
@@ -192,7 +189,8 @@ struct cell {
     const char *name;
 };
 
-#define CELL(act) {act, #act}
+#define CELL(act)                                                                                  \
+    { act, #act }
 
 static const struct cell life[SUT_STATES][SUT_INPUTS] = {
     [SUT_STATE_IDLE] =
@@ -314,9 +312,9 @@ bool sut_service_lives(const struct sut_service *service) {
 
 const char *sut_service_state_name(const struct sut_service *service) {
     static const char *const words[SUT_STATES] = {
-        [SUT_STATE_IDLE] = "stopped",      [SUT_STATE_QUEUED] = "queued",
-        [SUT_STATE_STARTING] = "starting", [SUT_STATE_RUNNING] = "running",
-        [SUT_STATE_STOPPING] = "stopping", [SUT_STATE_KILLING] = "stopping",
+        [SUT_STATE_IDLE] = "stopped",       [SUT_STATE_QUEUED] = "queued",
+        [SUT_STATE_STARTING] = "starting",  [SUT_STATE_RUNNING] = "running",
+        [SUT_STATE_STOPPING] = "stopping",  [SUT_STATE_KILLING] = "stopping",
         [SUT_STATE_ABANDONED] = "stopping",
     };
     return words[service->state];
@@ -324,9 +322,9 @@ const char *sut_service_state_name(const struct sut_service *service) {
 
 const char *sut_state_row(enum sut_state state) {
     static const char *const names[SUT_STATES] = {
-        [SUT_STATE_IDLE] = "idle",         [SUT_STATE_QUEUED] = "queued",
-        [SUT_STATE_STARTING] = "starting", [SUT_STATE_RUNNING] = "running",
-        [SUT_STATE_STOPPING] = "stopping", [SUT_STATE_KILLING] = "killing",
+        [SUT_STATE_IDLE] = "idle",           [SUT_STATE_QUEUED] = "queued",
+        [SUT_STATE_STARTING] = "starting",   [SUT_STATE_RUNNING] = "running",
+        [SUT_STATE_STOPPING] = "stopping",   [SUT_STATE_KILLING] = "killing",
         [SUT_STATE_ABANDONED] = "abandoned",
     };
     return names[state];
@@ -334,9 +332,8 @@ const char *sut_state_row(enum sut_state state) {
 
 const char *sut_input_column(enum sut_input input) {
     static const char *const names[SUT_INPUTS] = {
-        [SUT_INPUT_START] = "start",       [SUT_INPUT_RAN] = "ran",
-        [SUT_INPUT_STOP] = "stop",         [SUT_INPUT_GAVE_WAY] = "gave way",
-        [SUT_INPUT_EXPIRE] = "expire",     [SUT_INPUT_END] = "end",
+        [SUT_INPUT_START] = "start",       [SUT_INPUT_RAN] = "ran",       [SUT_INPUT_STOP] = "stop",
+        [SUT_INPUT_GAVE_WAY] = "gave way", [SUT_INPUT_EXPIRE] = "expire", [SUT_INPUT_END] = "end",
     };
     return names[input];
 }

@@ -46,8 +46,8 @@ enum sut_after { SUT_AFTER_KEEP, SUT_AFTER_RESTART, SUT_AFTER_FORGET };
 
 /* How long a service may take to stop. */
 enum sut_shutdown {
-    SUT_SHUTDOWN_DEFAULT,  /* the supervisor's timeout; a child supervisor: what its subtree needs */
-    SUT_SHUTDOWN_TIME,     /* shutdown_ns */
+    SUT_SHUTDOWN_DEFAULT, /* the supervisor's timeout; a child supervisor: what its subtree needs */
+    SUT_SHUTDOWN_TIME,    /* shutdown_ns */
     SUT_SHUTDOWN_INFINITY, /* as long as it wants */
     SUT_SHUTDOWN_KILL      /* closed at once, which is no timeout */
 };
@@ -73,7 +73,7 @@ struct sut_service {
     int64_t started_ns;
     uint32_t run; /* 1 in the first run, 0 before it */
     uint32_t failures;
-    uint32_t overran;        /* number of the stop in which it overran its time, or 0 */
+    uint32_t overran;        /* number of the tree's latest stop when it overran its time, or 0 */
     uint32_t pending_events; /* events that name it and are not delivered yet */
     uint8_t state;           /* enum sut_state */
     uint8_t after;           /* enum sut_after, while it is asked to stop */
@@ -81,7 +81,7 @@ struct sut_service {
     bool kill : 1;           /* may be closed by force */
     bool asked : 1;          /* asked to stop, and its resume for that is still to come */
     bool overdue : 1;        /* its time passed before that resume */
-    bool ghost : 1;          /* forgotten, and kept for the report of the stop it overran in */
+    bool ghost : 1;          /* forgotten, and kept for a report: what may still ask for its path */
     bool awaited : 1;        /* somebody waits for its end: the host's mark */
 };
 

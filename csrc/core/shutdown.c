@@ -82,12 +82,21 @@ void sut_supervisor_stop(struct sut_supervisor *sup) {
         stop_now(sup);
 }
 
-/* A service that was abandoned has ended after all: whoever keeps the supervisor may look again. */
-void sut_supervisor_late_end(struct sut_supervisor *sup) {
-    while (sup->place) sup = sup->place->parent;
+static void look_again(struct sut_supervisor *sup) {
     if (sup->state != SUT_SUPERVISOR_TERMINATED) return;
     sut_list_remove(&sup->finished);
     sut_list_append(&sup->tree->finished, &sup->finished);
+}
+
+/* A service that was abandoned has ended after all: whoever keeps the supervisor, or the one above
+ * that forgot it, may look again. */
+void sut_supervisor_late_end(struct sut_supervisor *sup) {
+    for (struct sut_service *place; (place = sup->place); sup = place->parent) {
+        if (!place->ghost) continue;
+        look_again(sup);
+        sut_supervisor_quiet(place);
+    }
+    look_again(sup);
 }
 
 /* ---- by force ---- */

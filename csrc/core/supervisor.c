@@ -4,7 +4,7 @@
  */
 #include "core/supervisor.h"
 
-#include "core/invariant.h"
+#include "core/report.h"
 #include "core/tree.h"
 
 #include <math.h>
@@ -32,29 +32,23 @@ static struct sut_service *service_at(struct sut_list *node) {
 
 /* ---- children ---- */
 
-int sut_supervisor_add(struct sut_supervisor *sup, struct sut_service *service) {
-    if (sup->state == SUT_SUPERVISOR_STOPPING || sup->state == SUT_SUPERVISOR_TERMINATED)
-        return SUT_ENOTRUNNING;
-    if (sut_names_reserve(&sup->names)) return SUT_ENOMEM;
-    if (sut_slot_take(&sup->tree->slots, service, &service->id)) return SUT_ENOMEM;
-    service->parent = sup;
-    sut_list_append(&sup->children, &service->sibling);
-    sut_name_add(&sup->names, &service->name);
-    sup->child_count++;
-    if (service->child) service->child->place = service;
-    if (sut_supervisor_running(sup)) sut_service_start(service);
-    return SUT_OK;
+/* The oldest stop in whose report a service of the supervisor may stand: its own, or one above. */
+static uint32_t oldest_stop(const struct sut_supervisor *sup) {
+    uint32_t oldest = UINT32_MAX;
+    for (;;) {
+        bool stops =
+            sup->state == SUT_SUPERVISOR_STOPPING || sup->state == SUT_SUPERVISOR_TERMINATED;
+        if (stops && sup->stop_number < oldest) oldest = sup->stop_number;
+        if (!sup->place) return oldest;
+        sup = sup->place->parent;
+    }
 }
 
-/* A forgotten service that overran its time in the stop under way still belongs to its report. */
-static bool haunts(const struct sut_supervisor *sup, const struct sut_service *service) {
-    return sup->state == SUT_SUPERVISOR_STOPPING && service->overran &&
-           service->overran >= sup->stop_number;
-}
-
-static void release(struct sut_supervisor *sup, struct sut_service *service) {
-    sut_slot_give(&sup->tree->slots, service->id);
-    sut_list_append(&sup->tree->released, &service->u.work);
+static void release(struct sut_service *service) {
+    struct sut_tree *tree = service->parent->tree;
+    if (service->child) service->child->place = NULL;
+    sut_slot_give(&tree->slots, service->id);
+    sut_list_append(&tree->released, &service->u.work);
 }
 
 void sut_supervisor_forget(struct sut_supervisor *sup, struct sut_service *service) {
@@ -65,28 +59,82 @@ void sut_supervisor_forget(struct sut_supervisor *sup, struct sut_service *servi
     sut_list_remove(&service->sibling);
     sut_name_remove(&sup->names, &service->name);
     sup->child_count--;
-    if (service->child) service->child->place = NULL;
-    if (haunts(sup, service)) {
+    if (sut_report_keeps(service, oldest_stop(sup))) {
         service->ghost = true;
         sut_list_append(&sup->ghosts, &service->sibling);
     } else {
-        release(sup, service);
+        release(service);
     }
+}
+
+static void lay(struct sut_service *ghost) {
+    sut_list_remove(&ghost->sibling);
+    release(ghost);
 }
 
 static void lay_ghosts(struct sut_supervisor *sup) {
-    while (!sut_list_empty(&sup->ghosts)) {
-        struct sut_service *service = service_at(sup->ghosts.next);
-        sut_list_remove(&service->sibling);
-        release(sup, service);
+    while (!sut_list_empty(&sup->ghosts))
+        lay(service_at(sup->ghosts.next));
+}
+
+/* A supervisor that goes to another place or begins again leaves the report it stood in. */
+static void leave_report(struct sut_supervisor *sup) {
+    if (sup->place && sup->place->ghost) lay(sup->place);
+}
+
+void sut_supervisor_quiet(struct sut_service *ghost) {
+    if (!sut_report_keeps(ghost, oldest_stop(ghost->parent))) lay(ghost);
+}
+
+int sut_supervisor_add(struct sut_supervisor *sup, struct sut_service *service) {
+    if (sup->state == SUT_SUPERVISOR_STOPPING || sup->state == SUT_SUPERVISOR_TERMINATED)
+        return SUT_ENOTRUNNING;
+    if (sut_names_reserve(&sup->names)) return SUT_ENOMEM;
+    if (sut_slot_take(&sup->tree->slots, service, &service->id)) return SUT_ENOMEM;
+    service->parent = sup;
+    sut_list_append(&sup->children, &service->sibling);
+    sut_name_add(&sup->names, &service->name);
+    sup->child_count++;
+    if (service->child) {
+        leave_report(service->child);
+        service->child->place = service;
     }
+    if (sut_supervisor_running(sup)) sut_service_start(service);
+    return SUT_OK;
 }
 
 void sut_supervisor_clear(struct sut_supervisor *sup) {
-    SUT_INVARIANT(!sut_supervisor_running(sup), "a running supervisor cannot be cleared");
     while (!sut_list_empty(&sup->children))
         sut_supervisor_forget(sup, service_at(sup->children.next));
     lay_ghosts(sup);
+    sut_names_free(&sup->names);
+}
+
+static void dissolve_service(struct sut_supervisor *sup, struct sut_service *service,
+                             struct sut_list *released) {
+    sut_list_remove(&service->sibling);
+    if (service->child) service->child->place = NULL;
+    sut_slot_give(&sup->tree->slots, service->id);
+    if (service->state == SUT_STATE_STOPPING)
+        sut_deadline_cancel(sup->tree->deadlines, &service->u.stop);
+    else
+        sut_list_remove(&service->u.work);
+    sut_list_init(&service->u.work);
+    sut_list_append(released, &service->u.work);
+}
+
+void sut_supervisor_dissolve(struct sut_supervisor *sup, struct sut_list *released) {
+    if (sup->place) {
+        sup->place->child = NULL;
+        sup->place = NULL;
+    }
+    while (!sut_list_empty(&sup->children))
+        dissolve_service(sup, service_at(sup->children.next), released);
+    while (!sut_list_empty(&sup->ghosts))
+        dissolve_service(sup, service_at(sup->ghosts.next), released);
+    sut_deadline_cancel(sup->tree->deadlines, &sup->timer);
+    sut_list_remove(&sup->attention);
+    sut_list_remove(&sup->finished);
     sut_names_free(&sup->names);
 }
 
@@ -136,6 +184,7 @@ bool sut_supervisor_lives(const struct sut_supervisor *sup) {
 
 static void open_life(struct sut_supervisor *sup) {
     lay_ghosts(sup);
+    leave_report(sup);
     sup->state = SUT_SUPERVISOR_NORMAL;
     sup->end = SUT_END_CANCELED;
     sup->hurry = SUT_HURRY_NOT;
@@ -286,6 +335,10 @@ void sut_supervisor_timer(struct sut_supervisor *sup) {
 }
 
 /* ---- in words ---- */
+
+bool sut_supervisor_placed(const struct sut_supervisor *sup) {
+    return sup->place && !sup->place->ghost;
+}
 
 bool sut_supervisor_running(const struct sut_supervisor *sup) {
     return sup->state == SUT_SUPERVISOR_NORMAL || sup->state == SUT_SUPERVISOR_PAUSED;

@@ -35,15 +35,15 @@ enum sut_hurry { SUT_HURRY_NOT, SUT_HURRY_WITH_REPORT, SUT_HURRY_QUIETLY };
 
 struct sut_supervisor {
     struct sut_tree *tree;
-    struct sut_service *place; /* what stands for it in its parent; NULL for a root */
+    struct sut_service *place; /* what stands for it in its parent, or did (a ghost); or NULL */
     struct sut_list children;  /* sut_service.sibling */
     struct sut_list ghosts;    /* sut_service.sibling: forgotten, kept for the report */
     struct sut_list queue;     /* sut_service.u.work: failed ones, in the order of failing */
     struct sut_list attention; /* in the tree's list, while `attend` is not empty */
     struct sut_list finished;  /* in the tree's list, once the host is to look at it */
     struct sut_names names;
-    struct sut_deadline timer;    /* end of a pause, or the next spaced restart */
-    struct sut_service *cursor;   /* next to be asked in a stop in reverse order */
+    struct sut_deadline timer;  /* end of a pause, or the next spaced restart */
+    struct sut_service *cursor; /* next to be asked in a stop in reverse order */
     struct sut_policy policy;
     struct sut_score score;
     int64_t timeout_ns;
@@ -89,6 +89,10 @@ void sut_supervisor_hurry(struct sut_supervisor *sup, enum sut_hurry how);
  * Harmless when the pause is over. Cannot fail. */
 void sut_supervisor_backoff(struct sut_supervisor *sup, int64_t since_ns, int64_t delay_ns);
 
+/* True for a child of another supervisor: false for a root, and for one that was forgotten and only
+ * keeps its place for a report. */
+bool sut_supervisor_placed(const struct sut_supervisor *sup);
+
 /* NORMAL or PAUSED. */
 bool sut_supervisor_running(const struct sut_supervisor *sup);
 
@@ -113,6 +117,11 @@ bool sut_supervisor_lives(const struct sut_supervisor *sup);
  * the tree's list of released services, child supervisors become roots. Cannot fail. */
 void sut_supervisor_clear(struct sut_supervisor *sup);
 
+/* Takes a supervisor out of existence, whatever runs: its bodies go to the list `released` without
+ * an event (sut_service.u.work), child supervisors become roots, and it leaves its own parent and
+ * every list of the tree. Only for the end of the memory behind it. Cannot fail. */
+void sut_supervisor_dissolve(struct sut_supervisor *sup, struct sut_list *released);
+
 /* For service.c and tree.c: the parts of a step that concern siblings and levels. */
 void sut_supervisor_ask(struct sut_supervisor *sup, enum sut_attend what);
 void sut_supervisor_attend(struct sut_supervisor *sup);
@@ -121,6 +130,7 @@ void sut_supervisor_forget(struct sut_supervisor *sup, struct sut_service *servi
 void sut_supervisor_dequeued(struct sut_supervisor *sup);
 void sut_supervisor_settled(struct sut_supervisor *sup);
 void sut_supervisor_late_end(struct sut_supervisor *sup);
+void sut_supervisor_quiet(struct sut_service *ghost);
 void sut_supervisor_child_fell(struct sut_supervisor *sup, struct sut_service *service,
                                const struct sut_cue *cue);
 void sut_supervisor_child_stopped(struct sut_supervisor *sup, struct sut_service *service,

@@ -98,7 +98,7 @@ TEST(an_empty_supervisor_stops_at_once) {
     stop_sup(&fake, &empty.sup);
     states_are(&empty.sup, "terminated");
     assert_string_equal("stopped", sut_service_state_name(&empty.place.service));
-    free_team(&fake, &empty);
+    free_sup(&fake, &empty.sup);
     stop_and_free(&fake);
 }
 

@@ -34,8 +34,8 @@ static void free_nested(void) {
     stop_sup(&fake, root);
     pass(&fake, SECONDS(100));
     assert_false(sut_supervisor_lives(root));
-    free_team(&fake, &api);
-    free_team(&fake, &web);
+    free_sup(&fake, &api.sup);
+    free_sup(&fake, &web.sup);
     fake_free(&fake);
 }
 
@@ -251,7 +251,7 @@ TEST(a_chain_of_a_hundred_thousand_supervisors_begins_and_stops) {
     assert_int_equal(1, sut_report_collect(root, NULL, 0));
     end_body(&fake, leaf, SUT_END_PLAIN);
     for (int i = DEPTH - 1; i >= 0; i--)
-        free_team(&fake, &chain[i]);
+        free_sup(&fake, &chain[i].sup);
     fake_free(&fake);
     free(chain);
 }

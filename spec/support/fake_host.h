@@ -34,6 +34,7 @@ struct body {
     struct sut_list ready; /* in the run queue */
     char name[16];
     enum script script;
+    bool heap; /* freed when the tree releases it */
     uint32_t starts, recalls, cancels, ends;
 };
 
@@ -51,7 +52,6 @@ struct fake {
     char log[8192];
     size_t logged;
     uint32_t kills, released, finished, last_seq;
-    bool keep; /* released bodies are not freed: they are the test's */
     bool mute; /* events are delivered, but not written down */
     const struct sut_service *reason;
     void (*hook)(struct fake *fake, const struct sut_event *event);
@@ -123,6 +123,7 @@ static inline struct body *add_body(struct fake *fake, struct sut_supervisor *su
     struct body *body = calloc(1, sizeof *body);
     assert_non_null(body);
     body_init(body, name);
+    body->heap = true;
     reserve(fake);
     assert_int_equal(SUT_OK, sut_supervisor_add(sup, &body->service));
     return body;
@@ -219,7 +220,7 @@ static inline void let_go(struct fake *fake, struct body *body) {
     assert_int_equal(SUT_STATE_IDLE, body->service.state);
     assert_null(sut_tree_find(&fake->tree, body->service.id));
     fake->released++;
-    if (!body->service.child && !fake->keep) free(body);
+    if (body->heap) free(body);
 }
 
 static inline bool do_some(struct fake *fake) {
@@ -358,20 +359,23 @@ static inline const char *reported(const struct sut_supervisor *top) {
     return text;
 }
 
+/* The end of a supervisor's memory: the bodies in it go, child supervisors become roots. */
+static inline void free_sup(struct fake *fake, struct sut_supervisor *sup) {
+    struct sut_list released;
+    settle(fake);
+    sut_list_init(&released);
+    sut_supervisor_dissolve(sup, &released);
+    while (!sut_list_empty(&released))
+        let_go(fake, take_work(&released));
+}
+
 /* Ends a test: the tree must be quiet, and gives everything back. */
 static inline void fake_free(struct fake *fake) {
     settle(fake);
     assert_false(sut_supervisor_lives(&fake->root.sup));
     assert_int_equal(0, fake->deadlines.count);
-    sut_supervisor_clear(&fake->root.sup);
-    settle(fake);
+    free_sup(fake, &fake->root.sup);
     sut_tree_free(&fake->tree);
-}
-
-/* For a child supervisor that the root has let go of. */
-static inline void free_team(struct fake *fake, struct team *team) {
-    sut_supervisor_clear(&team->sup);
-    settle(fake);
 }
 
 /* Stops the root, waits for it however long that takes, and ends the test. */
