@@ -29,6 +29,9 @@ end
 -- Visits the message and the cause of an error, and theirs, in the order of the text. Ends when `visit` returns true
 -- (and then returns true), or when all was visited once.
 local function walk(err, visit)
+    if err == nil then
+        return visit(nil) or false
+    end
     local pending, seen = { err }, {}
     while #pending > 0 do
         local value = table.remove(pending)

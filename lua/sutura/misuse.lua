@@ -30,6 +30,8 @@ function misuse.describe(value)
         return "nil"
     elseif kind == "string" then
         return ('the string "%s"'):format(text.line(value, SHOWN))
+    elseif value ~= value then
+        return "the number NaN"
     elseif kind == "number" or kind == "boolean" then
         return ("the %s %s"):format(kind, tostring(value))
     end
