@@ -45,6 +45,10 @@ struct sut_derived {
     struct sut_lua_runtime *rt;
     struct sut_task timer; /* of TIMEOUT: wake.kind is SUT_DEADLINE_CONTEXT, never in a run queue */
     int64_t deadline_ns;   /* own or inherited, whichever is earlier; SUT_NEVER for none */
+    /* Called once when it has ended or is collected, if not NULL; `owner` is the caller's. */
+    void (*left)(struct sut_derived *derived);
+    void *owner;
+    int signum; /* of the signal that has ended it, which is its cause then; 0: none */
 };
 
 /* Pushes a new context of a service that is about to run; the supervisor's userdata, at the index,
@@ -56,6 +60,15 @@ struct sut_context *sut_context_new_service(lua_State *L, int supervisor, struct
  * under it (sut_serve_context_ended). One that has ended stays as it is. Cannot fail or raise. A
  * cause of its own has been put into uservalue 2 by the caller. */
 void sut_context_end(struct sut_context *context, enum sut_error err);
+
+/* Pushes a new context of the runtime: under the one at the index, or a root when that is 0. One
+ * whose parent has ended has ended too. May raise for memory. */
+struct sut_derived *sut_context_new(lua_State *L, enum sut_context_kind kind,
+                                    struct sut_lua_runtime *rt, int parent);
+
+/* Links a supervisor's `under` node to a context of any kind, so that the context's end calls
+ * sut_serve_context_ended. Cannot fail. */
+void sut_context_link_served(struct sut_context *context, struct sut_list *under);
 
 /* The argument as a context; raises otherwise. */
 struct sut_context *sut_check_context(lua_State *L, int arg);
@@ -69,6 +82,19 @@ void sut_context_push_cause(lua_State *L, int index);
 
 /* The timer of a TIMEOUT context has fired. Called by the runner. */
 void sut_context_expired(struct sut_task *timer);
+
+/* The runtime of the context at the index. Never raises. */
+struct sut_lua_runtime *sut_context_runtime(lua_State *L, int index);
+
+/* When the context at the index ends by itself, as far as is known; SUT_NEVER for never. */
+int64_t sut_context_deadline(lua_State *L, int index);
+
+/* Replaces the context on the top by the one above it, nil when there is none; for a service's, the
+ * one that it is served with. Never raises. */
+void sut_context_up(lua_State *L);
+
+/* Completes the new metatable on the top by what closes and collects. */
+void sut_context_open_end(lua_State *L);
 
 /* Makes the metatable; the sut_lua userdata is on the top and stays there. */
 void sut_open_context(lua_State *L);

@@ -138,8 +138,8 @@ static int resume_end(lua_State *L, int outcome, uint32_t shields) {
 static int resume_continue(lua_State *L, int status, lua_KContext shields) {
     (void)status;
     lua_settop(L, 1);
-    return resume_end(
-        L, advance(L, sut_self(L), lua_tothread(L, 1), 0, (uint32_t)shields), (uint32_t)shields);
+    return resume_end(L, advance(L, sut_self(L), lua_tothread(L, 1), 0, (uint32_t)shields),
+                      (uint32_t)shields);
 }
 
 static int nested_resume(lua_State *L) {
