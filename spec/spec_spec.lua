@@ -5,6 +5,8 @@
 
 local sutura = require "sutura"
 
+local NUMBERS = { "failure_decay", "failure_threshold", "failure_backoff", "resume_spacing", "timeout" }
+
 local function nothing() end
 
 -- The message of a refusal without its place, after proving that the place is the line of the call.
@@ -78,8 +80,9 @@ describe("the spec of a supervisor", function()
     end)
 
     it("has no negative number, no NaN and nothing that is no number", function()
-        for _, name in ipairs({ "failure_decay", "failure_threshold", "failure_backoff", "resume_spacing", "timeout" }) do
-            for value, shown in pairs({ [-1] = "the number -1", ["5"] = 'the string "5"', [true] = "the boolean true" }) do
+        local wrong = { [-1] = "the number -1", ["5"] = 'the string "5"', [true] = "the boolean true" }
+        for _, name in ipairs(NUMBERS) do
+            for value, shown in pairs(wrong) do
                 local message = refused_spec({ [name] = value })
                 assert.matches(("^supervisor 'A': field '%s': expected a "):format(name), message)
                 assert.is_truthy(message:find(">= 0, got " .. shown, 1, true), message)
@@ -111,7 +114,7 @@ describe("the spec of a supervisor", function()
     end)
 
     it("stops in one of two orders", function()
-        assert.equal("supervisor 'A': field 'stop_order': expected \"reverse\" or \"parallel\", got the string \"both\"",
+        assert.equal([[supervisor 'A': field 'stop_order': expected "reverse" or "parallel", got the string "both"]],
             refused_spec({ stop_order = "both" }))
     end)
 
@@ -165,16 +168,16 @@ describe("the children of a spec", function()
     it("are refused by their place", function()
         assert.equal("supervisor 'A': children[2]: unknown field 'shutdwn'; the nearest known one is 'shutdown'",
             refused_spec({ children = { { name = "x", run = nothing }, { name = "y", run = nothing, shutdwn = 1 } } }))
-        assert.equal("supervisor 'A': children[1]: field 'run': expected a function, an object with a method 'serve' or "
-            .. "a supervisor, got nil", refused_spec({ children = { { name = "x" } } }))
+        assert.equal("supervisor 'A': children[1]: field 'run': expected a function, an object with a method 'serve' "
+            .. "or a supervisor, got nil", refused_spec({ children = { { name = "x" } } }))
     end)
 
     it("are an array without holes", function()
         assert.equal("supervisor 'A': field 'children': expected a table, got a function",
             refused_spec({ children = nothing }))
-        assert.equal("supervisor 'A': field 'children': expected an array without holes, got the key [the string \"x\"]",
-            refused_spec({ children = { x = { run = nothing } } }))
-        assert.equal("supervisor 'A': field 'children': expected an array without holes, got the key [the number 3]",
+        local holes = "supervisor 'A': field 'children': expected an array without holes, got the key "
+        assert.equal(holes .. '[the string "x"]', refused_spec({ children = { x = { run = nothing } } }))
+        assert.equal(holes .. "[the number 3]",
             refused_spec({ children = { { name = "x", run = nothing }, nil, { name = "y", run = nothing } } }))
     end)
 end)

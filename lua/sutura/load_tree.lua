@@ -13,6 +13,7 @@ local load_tree = {}
 local BYTECODE_MARK = "\27"
 local BYTE_ORDER_MARK = "\xEF\xBB\xBF"
 local MAX_MESSAGE = 1000
+local MAX_LEVELS = 500 -- To look at a level costs as much as it is deep: an overflown stack must not take minutes.
 
 local function read(path)
     local file, problem = io.open(path, "rb")
@@ -50,17 +51,15 @@ local function one_line(message)
     return text.line(message, MAX_MESSAGE)
 end
 
--- The line of the file that was running when the error was raised, if any was.
+-- The line of the file that was running when the error was raised, if it is not too deep in the stack.
 local function line_in(source)
-    local level = 2
-    while true do
+    for level = 2, MAX_LEVELS do
         local info = debug.getinfo(level, "Sl")
         if not info then
             return nil
         elseif info.source == source and info.currentline > 0 then
             return info.currentline
         end
-        level = level + 1
     end
 end
 
