@@ -37,7 +37,7 @@ void sut_push_object(lua_State *L, const void *object) {
 void sut_keep_object(lua_State *L) {
     sut_slot_get(L, SUT_SLOT_OBJECTS);
     lua_pushvalue(L, -2);
-    lua_rawsetp(L, -2, lua_touserdata(L, -2));
+    lua_rawsetp(L, -2, lua_touserdata(L, -1));
     lua_pop(L, 1);
 }
 
