@@ -74,6 +74,27 @@ describe("the command", function()
         end)
     end)
 
+    describe("with a module missing", function()
+        it("names the packages that have argparse", function()
+            local result = command.script("LUA_PATH='./lua/?.lua;./lua/?/init.lua' $SUTURA check x.lua")
+            assert.equal(2, result.code)
+            assert.matches("^sutura: .*argparse is missing %(Debian: lua%-argparse; LuaRocks: argparse%)\n$",
+                result.err)
+        end)
+
+        it("names the packages that have dkjson", function()
+            local result = command.script("LUA_INIT='package.preload.dkjson = error' $SUTURA run --log json x.lua")
+            assert.equal(2, result.code)
+            assert.matches("^sutura: .*dkjson is missing %(Debian: lua%-dkjson; LuaRocks: dkjson%)\n$", result.err)
+        end)
+
+        it("names the package that has the C module", function()
+            local result = command.script("LUA_INIT='package.preload[\"sutura.core\"] = error' $SUTURA check x.lua")
+            assert.equal(2, result.code)
+            assert.matches("^sutura: .*sutura%.core was not found; it comes with the rock 'sutura'", result.err)
+        end)
+    end)
+
     describe("with a file that is no tree", function()
         local function problem(content)
             local path = command.file(content)
