@@ -35,6 +35,7 @@ struct body {
     char name[16];
     enum script script;
     bool heap; /* freed when the tree releases it */
+    bool gone; /* released, and not on the heap */
     uint32_t starts, recalls, cancels, ends;
 };
 
@@ -220,6 +221,7 @@ static inline void let_go(struct fake *fake, struct body *body) {
     assert_int_equal(SUT_STATE_IDLE, body->service.state);
     assert_null(sut_tree_find(&fake->tree, body->service.id));
     fake->released++;
+    body->gone = true;
     if (body->heap) free(body);
 }
 
