@@ -89,9 +89,19 @@ describe("the command", function()
         end)
 
         it("names the package that has the C module", function()
+            local hidden = [[
+cd lua
+export LUA_PATH='./?.lua;./?/init.lua' LUA_CPATH='./?.so'
+exec lua5.4 -e 'require "sutura"']]
+            local result = command.script(hidden)
+            assert.equal(1, result.code)
+            assert.matches("sutura%.core was not found; it comes with the rock 'sutura'", result.err)
+        end)
+
+        it("says why a C module that is there cannot be loaded", function()
             local result = command.script("LUA_INIT='package.preload[\"sutura.core\"] = error' $SUTURA check x.lua")
             assert.equal(2, result.code)
-            assert.matches("^sutura: .*sutura%.core was not found; it comes with the rock 'sutura'", result.err)
+            assert.matches("^sutura: the C module sutura%.core of the rock 'sutura' could not be loaded", result.err)
         end)
     end)
 

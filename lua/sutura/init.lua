@@ -17,10 +17,12 @@ local function load_core()
     end
     local problem = tostring(core)
     if problem:find("libuv.so", 1, true) then
-        error("sutura needs libuv (Debian: libuv1): " .. problem, 3)
+        error("sutura needs libuv (Debian: libuv1): " .. problem, 0)
+    elseif problem:find("module 'sutura.core' not found", 1, true) then
+        error("the C module sutura.core was not found; it comes with the rock 'sutura' (in a checkout: make): "
+            .. problem, 0)
     end
-    error("the C module sutura.core was not found; it comes with the rock 'sutura' (in a checkout: make, then "
-        .. "make install): " .. problem, 3)
+    error("the C module sutura.core of the rock 'sutura' could not be loaded: " .. problem, 0)
 end
 
 local core = load_core()
