@@ -239,6 +239,31 @@ TEST(a_supervisor_that_ended_for_good_during_the_stop_leaves_its_dead_behind) {
     finish_test();
 }
 
+TEST(a_removed_supervisor_that_is_served_leaves_the_report_it_stood_in) {
+    hang(e);
+    stop_service(&fake, &web.place.service, SUT_AFTER_FORGET);
+    stop_root();
+    reserve(&fake);
+    sut_supervisor_begin(&web.sup);
+    assert_null(web.sup.place);
+    report_is(root, "");
+    run(&fake);
+    e->script = OBEY;
+    stop_sup(&fake, &web.sup);
+    run(&fake);
+    finish_test();
+}
+
+TEST(a_late_end_below_a_removed_supervisor_is_news_of_it_and_of_the_root) {
+    hang_unkillable(e);
+    stop_service(&fake, &web.place.service, SUT_AFTER_FORGET);
+    stop_root();
+    uint32_t finished = fake.finished;
+    end_body(&fake, e, SUT_END_PLAIN);
+    assert_int_equal(finished + 2, fake.finished);
+    finish_test();
+}
+
 TEST(a_removed_supervisor_that_moves_leaves_the_report_it_stood_in) {
     struct team other;
     struct body place;
@@ -282,6 +307,10 @@ int main(void) {
         cmocka_unit_test_setup(below_a_removed_supervisor_what_still_lives_stands_in_it, setup),
         cmocka_unit_test_setup(
             a_supervisor_that_ended_for_good_during_the_stop_leaves_its_dead_behind, setup),
+        cmocka_unit_test_setup(a_removed_supervisor_that_is_served_leaves_the_report_it_stood_in,
+                               setup),
+        cmocka_unit_test_setup(a_late_end_below_a_removed_supervisor_is_news_of_it_and_of_the_root,
+                               setup),
         cmocka_unit_test_setup(a_removed_supervisor_that_moves_leaves_the_report_it_stood_in,
                                setup),
     };

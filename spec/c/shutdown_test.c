@@ -164,6 +164,22 @@ TEST(a_restart_that_the_stop_overtakes_does_not_happen) {
     fake_free(&fake);
 }
 
+TEST(a_hundred_thousand_siblings_that_never_ran_are_recalled) {
+    enum { SIBLINGS = 100000 };
+    struct body *siblings = calloc(SIBLINGS, sizeof *siblings);
+    assert_non_null(siblings);
+    for (int i = 0; i < SIBLINGS; i++) {
+        body_init(&siblings[i], "sibling");
+        siblings[i].name[0] = (char)('a' + i % 26);
+        assert_int_equal(SUT_OK, sut_supervisor_add(root, &siblings[i].service));
+    }
+    begin_tree(&fake);
+    stop_sup(&fake, root);
+    states_are(root, "terminated");
+    fake_free(&fake);
+    free(siblings);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(in_reverse_order_each_child_is_asked_when_the_one_after_it_has_ended,
@@ -178,6 +194,7 @@ int main(void) {
         cmocka_unit_test_setup(removing_the_child_that_is_waited_for_does_not_lose_the_rest, setup),
         cmocka_unit_test_setup(removing_a_child_before_its_turn_asks_it_at_once, setup),
         cmocka_unit_test_setup(a_restart_that_the_stop_overtakes_does_not_happen, setup),
+        cmocka_unit_test_setup(a_hundred_thousand_siblings_that_never_ran_are_recalled, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -191,6 +191,32 @@ TEST(a_quiet_hurry_closes_everything_without_a_word) {
     free_nested();
 }
 
+TEST(a_quiet_hurry_abandons_what_may_not_be_killed) {
+    e->script = STUBBORN;
+    e->service.kill = false;
+    serve(&fake);
+    hurry(&fake, root, SUT_HURRY_QUIETLY);
+    pass(&fake, 0);
+    states_are(root, "terminated");
+    said(&fake, "0 root/web/api/e stop_timeout stopping\n");
+    end_body(&fake, e, SUT_END_PLAIN);
+    free_nested();
+}
+
+TEST(a_quiet_hurry_stays_quiet_until_the_next_life) {
+    b->script = STUBBORN;
+    serve(&fake);
+    reserve(&fake);
+    sut_supervisor_hurry(root, SUT_HURRY_QUIETLY);
+    hurry(&fake, root, SUT_HURRY_WITH_REPORT);
+    said(&fake, "");
+    serve(&fake);
+    hurry(&fake, root, SUT_HURRY_WITH_REPORT);
+    pass(&fake, 0);
+    said(&fake, "0 root/b stop_timeout stopping killed\n");
+    free_nested();
+}
+
 TEST(a_hurry_overtakes_a_stop_under_way) {
     c->script = e->script = STUBBORN;
     e->service.shutdown = SUT_SHUTDOWN_INFINITY;
@@ -273,6 +299,8 @@ int main(void) {
         cmocka_unit_test_setup(a_hurry_with_report_blames_what_hangs_and_waits_for_nothing,
                                setup_nested),
         cmocka_unit_test_setup(a_quiet_hurry_closes_everything_without_a_word, setup_nested),
+        cmocka_unit_test_setup(a_quiet_hurry_abandons_what_may_not_be_killed, setup_nested),
+        cmocka_unit_test_setup(a_quiet_hurry_stays_quiet_until_the_next_life, setup_nested),
         cmocka_unit_test_setup(a_hurry_overtakes_a_stop_under_way, setup_nested),
         cmocka_unit_test_setup(a_hurry_of_a_child_supervisor_is_no_failure_of_it, setup_nested),
         cmocka_unit_test_setup(a_child_supervisor_with_shutdown_by_kill_takes_its_tree_with_it,

@@ -91,7 +91,10 @@ TEST(another_failure_over_the_threshold_arms_the_pause_again) {
     root->policy.threshold = 0.5;
     serve(&fake);
     fall(a);
-    fall_after(b, SECONDS(10));
+    pass(&fake, SECONDS(10));
+    feed_end(&fake, b, SUT_END_ERROR);
+    assert_int_equal(0, fake.deadlines.count);
+    settle(&fake);
     pass(&fake, SECONDS(14));
     said(&fake, "0 root backoff 1\n"
                 "0 root/a service_terminate 1\n"
@@ -224,6 +227,10 @@ TEST(terminate_tree_stops_the_siblings_and_is_how_it_ends) {
     assert_string_equal("terminated", sut_supervisor_state_name(root));
     assert_int_equal(SUT_END_TERMINATE_TREE, sut_supervisor_end(root));
     assert_int_equal(1, fake.finished);
+    serve(&fake);
+    stop_sup(&fake, root);
+    run(&fake);
+    assert_int_equal(SUT_END_CANCELED, sut_supervisor_end(root));
     fake_free(&fake);
 }
 
