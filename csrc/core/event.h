@@ -51,12 +51,14 @@ struct sut_event {
     struct sut_supervisor *supervisor;
     struct sut_service *service; /* NULL for an event of the supervisor alone */
     double score;
+    int64_t delay_ns; /* of a backoff: set by the host, once */
     uint32_t run;
     uint8_t type;
     uint8_t end; /* enum sut_end */
     bool restarting;
     bool stopping;
     bool killed;
+    bool has_delay;
     struct sut_detail detail;
 };
 

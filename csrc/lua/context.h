@@ -66,10 +66,6 @@ void sut_context_end(struct sut_context *context, enum sut_error err);
 struct sut_derived *sut_context_new(lua_State *L, enum sut_context_kind kind,
                                     struct sut_lua_runtime *rt, int parent);
 
-/* Links a supervisor's `under` node to a context of any kind, so that the context's end calls
- * sut_serve_context_ended. Cannot fail. */
-void sut_context_link_served(struct sut_context *context, struct sut_list *under);
-
 /* The argument as a context; raises otherwise. */
 struct sut_context *sut_check_context(lua_State *L, int arg);
 

@@ -68,6 +68,22 @@ lua_State *sut_innermost(struct sut_lua *self, lua_State *thread) {
     return thread;
 }
 
+/* The thread that has `inner` nested in it, in the chain from `outer`. */
+static lua_State *just_outside(lua_State *outer, const lua_State *inner) {
+    lua_State *next;
+    while ((next = sut_nested(outer)) != inner) outer = next;
+    return outer;
+}
+
+void sut_trace_chain(struct sut_trace *trace, lua_State *thread) {
+    lua_State *inner = sut_innermost(NULL, thread);
+    sut_trace_walk(trace, inner, 0, sut_service_main);
+    while (inner != thread) {
+        inner = just_outside(thread, inner);
+        sut_trace_walk(trace, inner, 0, sut_service_main);
+    }
+}
+
 /* When the close under way must be over; one at a time in a process's thread of Lua. */
 static uint64_t close_deadline;
 
@@ -94,13 +110,6 @@ static int close_thread(lua_State *thread, lua_State *from) {
     status = reset(thread, from);
     lua_sethook(thread, NULL, 0, 0);
     return status;
-}
-
-/* The thread that has `inner` nested in it, in the chain from `outer`. */
-static lua_State *just_outside(lua_State *outer, const lua_State *inner) {
-    lua_State *next;
-    while ((next = sut_nested(outer)) != inner) outer = next;
-    return outer;
 }
 
 int sut_coroutine_close(struct sut_coroutine *co) {

@@ -85,6 +85,9 @@ lua_State *sut_innermost(struct sut_lua *self, lua_State *thread);
 /* The thread directly nested in a suspended thread by our resume or wrap, or NULL. */
 lua_State *sut_nested(lua_State *thread);
 
+/* Adds the frames of a suspended thread and of all nested in it, innermost first. Never raises. */
+void sut_trace_chain(struct sut_trace *trace, lua_State *thread);
+
 /* True when `L`'s top value is the tag of one of our waits. */
 bool sut_is_wait(lua_State *L);
 

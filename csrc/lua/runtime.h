@@ -19,11 +19,11 @@ struct sut_lua_runtime {
     lua_State *hooks;          /* where hooks and other callbacks of steps run */
     struct sut_coroutine main; /* the main program's wait */
     struct sut_list removals;  /* sut_coroutine.link of those who wait for a service's end */
+    struct sut_list supervisors; /* sut_lua_supervisor.all */
     struct sut_list signals;   /* csrc/lua/signal.c */
     int64_t close_budget_ns;
     double epoch_s;   /* wall time at 0 of a virtual clock */
     int attached_ref; /* registry reference while a foreign loop may call us, else LUA_NOREF */
-    int running_ref;  /* registry reference while a run is on the stack, else LUA_NOREF */
     struct sut_driver *driver; /* csrc/lua/luv.c */
 };
 
@@ -47,6 +47,23 @@ void sut_runtime_anchor(lua_State *L, struct sut_lua_runtime *rt, const void *ke
 
 /* Runs the loop for the main program until co->woken. */
 void sut_runtime_drive(lua_State *L, struct sut_lua_runtime *rt);
+
+/* True while a foreign loop is the runtime's. */
+bool sut_runtime_lent(const struct sut_lua_runtime *rt);
+
+/* csrc/lua/program.c: rt:run(fn), the function or nil at `fn`. */
+int sut_runtime_run_at(lua_State *L, struct sut_lua_runtime *rt, int fn);
+
+/* The run queue's turn for a program of rt:run. */
+void sut_program_resume(struct sut_coroutine *co);
+
+/* Module functions: runtime(opts), default_runtime(), run([fn]), now(); and the metatable, with the
+ * sut_lua userdata on the top, where it stays. */
+int sut_runtime_new(lua_State *L);
+int sut_default_runtime(lua_State *L);
+int sut_run(lua_State *L);
+int sut_now(lua_State *L);
+void sut_open_runtime(lua_State *L);
 
 /* csrc/lua/luv.c: rt:attach(luv). */
 int sut_runtime_attach(lua_State *L);

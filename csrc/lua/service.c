@@ -177,6 +177,8 @@ static void finish(struct sut_lua_service *service, enum sut_end end, int odd,
     int thread_ref = service->thread_ref;
     self->ended = (struct sut_ended){.thread = odd ? NULL : service->co.thread, .odd = odd};
     service->thread_ref = LUA_NOREF;
+    if (service->core.after == SUT_AFTER_RESTART)
+        sut_service_set_last_error(service, "restarted on purpose");
     leave_run(service);
     sut_service_ended(&service->core, end, kept ? detail : (struct sut_detail){0});
     if (!kept) sut_free(failure);
@@ -230,7 +232,7 @@ static void returned(struct sut_lua_service *service, int results) {
 static void yielded_to_nobody(struct sut_lua_service *service) {
     struct sut_lua *self = service->co.rt->self;
     sut_trace_clear(&self->trace);
-    sut_trace_walk(&self->trace, service->co.thread, 0, sut_service_main);
+    sut_trace_chain(&self->trace, service->co.thread);
     (void)sut_coroutine_close(&service->co);
     finish_oddly(service, SUT_ODD_YIELDED);
 }
@@ -299,6 +301,40 @@ void sut_service_kill_body(struct sut_lua_service *service) {
     }
 }
 
+/* ---- leaving the tree ---- */
+
+/* Lets go what the table of the supervisor kept for the service. Raises nothing: no key is new. */
+static void unref(lua_State *L, const struct sut_supervisor *sup, int ref, const void *key) {
+    sut_push_object(L, sup);
+    (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_ANCHORS);
+    luaL_unref(L, -1, ref);
+    if (key) {
+        lua_pushnil(L);
+        lua_rawsetp(L, -2, key);
+    }
+    lua_pop(L, 2);
+}
+
+void sut_service_drop_thread(struct sut_supervisor *sup, int ref) {
+    if (ref >= 0) unref(sut_supervisor_of(sup)->rt->hooks, sup, ref, NULL);
+}
+
+void sut_service_released(struct sut_runtime *runtime, struct sut_service *core) {
+    struct sut_lua_runtime *rt = sut_runtime_of(runtime);
+    struct sut_lua_service *service = sut_service_of(core);
+    struct sut_list *node;
+    struct sut_list *next;
+    if (core->awaited) {
+        for (node = rt->removals.next; node != &rt->removals; node = next) {
+            struct sut_coroutine *co = SUT_CONTAINER(node, struct sut_coroutine, link);
+            next = node->next;
+            if (co->subject == core->id.value) sut_wake(co, SUT_WOKEN_READY);
+        }
+    }
+    unref(rt->hooks, core->parent, service->body_ref, service->contained ? service : NULL);
+    sut_service_free(service);
+}
+
 /* ---- the record ---- */
 
 void sut_service_set_last_error(struct sut_lua_service *service, const char *text) {
@@ -309,6 +345,7 @@ void sut_service_set_last_error(struct sut_lua_service *service, const char *tex
 }
 
 void sut_service_free(struct sut_lua_service *service) {
+    if (service->contained) service->contained->container = NULL;
     sut_free(service->last_error);
     sut_free(service->stuck);
     sut_free(service);

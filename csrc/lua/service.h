@@ -18,12 +18,14 @@ struct sut_stuck {
 };
 
 struct sut_spawned;
+struct sut_lua_supervisor;
 
 struct sut_lua_service {
     struct sut_service core; /* first */
     struct sut_coroutine co;
     char *last_error;            /* why the run before ended; NULL: never ended */
     struct sut_stuck *stuck;     /* of the latest stop_timeout, or NULL */
+    struct sut_lua_supervisor *contained; /* of an object, kept in the table at this address */
     struct sut_spawned *spawned; /* helpers of the run: csrc/lua/spawn.c */
     int body_ref;                /* function, object or supervisor, in the supervisor's table */
     int thread_ref;              /* of the run; LUA_NOREF between runs */
@@ -76,10 +78,9 @@ void sut_service_set_last_error(struct sut_lua_service *service, const char *tex
 /* Resumes co's thread with `args` values on its stack; the state's notion of who runs is kept. */
 int sut_coroutine_resume(struct sut_coroutine *co, int args, int *results);
 
-/* Pushes onto the new thread what sut_service_main wants: handler and guard. */
-void sut_push_bottom(lua_State *thread);
-
-/* csrc/lua/spawn.c */
+/* csrc/lua/spawn.c. Pushes a new thread that runs the function at the index; its guard through
+ * *guard. May raise for memory. */
+lua_State *sut_push_program(lua_State *L, int function, struct sut_guard **guard);
 int sut_spawn(lua_State *L);
 void sut_spawned_resume(struct sut_coroutine *co);
 void sut_spawned_close_all(struct sut_lua_service *service);

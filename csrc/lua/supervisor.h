@@ -24,15 +24,19 @@ enum sut_supervisor_value {
     SUT_SUPERVISOR_JITTER,
     SUT_SUPERVISOR_REASON,  /* what it ended with */
     SUT_SUPERVISOR_CONTEXT, /* what it is served with */
-    SUT_SUPERVISOR_VALUES = SUT_SUPERVISOR_CONTEXT
+    SUT_SUPERVISOR_HANDLE,  /* the handle of its present life */
+    SUT_SUPERVISOR_VALUES = SUT_SUPERVISOR_HANDLE
 };
 
 struct sut_lua_supervisor {
     struct sut_supervisor core; /* first */
     struct sut_lua_runtime *rt;
+    struct sut_list all;     /* in sut_lua_runtime.supervisors */
     struct sut_list waiters; /* sut_coroutine.link: until it has terminated */
     struct sut_list under;   /* in sut_derived.served of its serve context */
-    char *name;
+    struct sut_lua_service *container; /* the object that contains it, or NULL */
+    char *name;                        /* NULL once collected */
+    size_t name_length;
     int reason_odd; /* enum sut_odd_end when it ended with one, else 0 */
     bool panic_locals;
     bool context_ended; /* it stops because its serve context has ended */
@@ -42,6 +46,7 @@ struct sut_lua_supervisor {
  * service is gone. */
 struct sut_token {
     struct sut_id id;
+    const struct sut_tree *tree; /* only compared */
 };
 
 static inline struct sut_lua_supervisor *sut_supervisor_of(struct sut_supervisor *core) {
@@ -64,12 +69,27 @@ void sut_prepare(lua_State *L, struct sut_lua_runtime *rt);
 /* Pushes the token of a service. May raise for memory. */
 void sut_push_token(lua_State *L, struct sut_service *service);
 
+/* The service is about to leave the tree: a token that somebody keeps goes on printing its path.
+ * Never raises. */
+void sut_token_outlives(struct sut_lua_runtime *rt, struct sut_service *service);
+
 /* Pushes the path of a supervisor, or of a service, as a string. May raise for memory. */
 void sut_push_path(lua_State *L, const struct sut_supervisor *sup,
                    const struct sut_service *service);
 
-/* Gives a new supervisor's children and settings: core.supervisor(rt, name, spec). */
+/* sutura.supervisor(name, spec) */
 int sut_supervisor_new(lua_State *L);
+
+/* rt:supervisor(name, spec) */
+int sut_runtime_supervisor(lua_State *L);
+
+/* Frees everything below the userdata: by its __gc, or by its runtime's. Never raises. */
+void sut_supervisor_give_up(struct sut_lua_supervisor *sup);
+
+/* The service of a token or name argument of a call, of this very supervisor: NULL with the two
+ * results nil, err pushed when it cannot be told. */
+struct sut_service *sut_find_service(lua_State *L, struct sut_lua_supervisor *sup, int arg,
+                                     const char *fn);
 
 /* Module functions and methods, by file. */
 int sut_supervisor_add_service(lua_State *L);
@@ -79,12 +99,26 @@ int sut_supervisor_restart(lua_State *L);
 int sut_supervisor_serve(lua_State *L);
 int sut_supervisor_serve_background(lua_State *L);
 int sut_supervisor_stop_and_wait(lua_State *L);
+int sut_supervisor_close(lua_State *L);
 int sut_supervisor_kill(lua_State *L);
 int sut_supervisor_report(lua_State *L);
 int sut_supervisor_children(lua_State *L);
 int sut_supervisor_services(lua_State *L);
 int sut_supervisor_count(lua_State *L);
 int sut_supervisor_tree(lua_State *L);
+
+/* Pushes what serve returns now that the supervisor at the index has terminated. Returns 1, or -1
+ * when serve raises it instead. */
+int sut_push_reason(lua_State *L, int index);
+
+/* Pushes a handle of the life that the supervisor at the index is about to begin. */
+void sut_push_handle(lua_State *L, int index);
+
+/* A new life: the handle of the former one keeps what that ended with. */
+void sut_handle_take_over(lua_State *L, int index, int handle);
+
+/* Pushes the report of the latest stop, or nil when it is clean. */
+int sut_push_report(lua_State *L, int index);
 
 /* What the runner calls. */
 void sut_supervisor_host_reason(struct sut_supervisor *sup, struct sut_service *service);

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Running a runtime from a program: rt:run, and the loop under a main program's wait.
+ *
+ * A run ends when its program has, when nothing could ever run again, or by Ctrl-C. lua5.4's own
+ * handler of SIGINT sets a hook on the main thread; the run is told, leaves the loop, and calls an
+ * empty function there, so that the hook raises "interrupted!" out of the call that waits.
+ */
+#include "lua/runtime.h"
+#include "lua/service.h"
+#include "lua/supervisor.h"
+#include "lua/wait.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- driving the loop ---- */
+
+struct drive {
+    struct sut_lua_runtime *rt;
+    bool (*done)(const struct drive *drive);
+    const struct sut_coroutine *program;
+    bool interrupted;
+};
+
+static bool is_done(void *arg) {
+    struct drive *drive = arg;
+    if (sut_interrupt_take()) drive->interrupted = true;
+    return drive->interrupted || drive->done(drive);
+}
+
+/* Runs the loop; returns how that ended. Raises nothing. */
+static enum sut_run run_loop(lua_State *L, struct drive *drive, int *code) {
+    struct sut_lua_runtime *rt = drive->rt;
+    struct sut_lua *self = rt->self;
+    struct sut_interrupt interrupt;
+    lua_State *from = self->from;
+    enum sut_run result;
+    bool chained;
+    if (!sut_loop_get(&rt->rt, code)) return SUT_RUN_FAILED;
+    self->from = L;
+    chained = sut_interrupt_enter(&interrupt, sut_loop_async(&rt->rt)) != 0;
+    result = sut_loop_run(&rt->rt, is_done, drive, code);
+    if (chained) sut_interrupt_leave(&interrupt);
+    self->from = from;
+    return result;
+}
+
+static int nothing(lua_State *L) {
+    (void)L;
+    return 0;
+}
+
+/* Lets the host's hook raise, if the signal was meant for this thread; else says so itself. */
+static void raise_interrupted(lua_State *L) {
+    lua_pushcfunction(L, nothing);
+    lua_call(L, 0, 0);
+    luaL_error(L, "interrupted!");
+}
+
+/* ---- deadlock ---- */
+
+enum { DEADLOCK_LINES = 20 };
+
+static void add_waiting(lua_State *L, luaL_Buffer *buffer, const struct sut_coroutine *co) {
+    char text[300];
+    (void)L;
+    sut_wait_text(co->rt->self, co, text, sizeof text);
+    luaL_addstring(buffer, ": waits for ");
+    luaL_addstring(buffer, text[0] ? text : "nothing");
+}
+
+static int add_services(lua_State *L, luaL_Buffer *buffer, struct sut_lua_supervisor *sup,
+                        int lines) {
+    for (struct sut_service *core = sut_supervisor_walk(&sup->core, NULL); core;
+         core = sut_supervisor_walk(&sup->core, core)) {
+        const struct sut_lua_service *service = sut_service_of(core);
+        if (!service->co.thread || service->co.wait == SUT_WAIT_NONE) continue;
+        if (++lines > DEADLOCK_LINES) continue;
+        luaL_addstring(buffer, "\n\t");
+        sut_push_path(L, core->parent, core);
+        luaL_addvalue(buffer);
+        add_waiting(L, buffer, &service->co);
+    }
+    return lines;
+}
+
+/* Raises "deadlock" and says who waits for what. */
+static int raise_deadlock(lua_State *L, struct sut_lua_runtime *rt, const char *who) {
+    luaL_Buffer buffer;
+    int lines = 0;
+    luaL_where(L, 1);
+    luaL_buffinit(L, &buffer);
+    luaL_addstring(&buffer, "deadlock: nothing can ever run again\n\t");
+    luaL_addstring(&buffer, who);
+    for (struct sut_list *node = rt->supervisors.next; node != &rt->supervisors;
+         node = node->next) {
+        struct sut_lua_supervisor *sup = SUT_CONTAINER(node, struct sut_lua_supervisor, all);
+        if (!sup->core.place) lines = add_services(L, &buffer, sup, lines);
+    }
+    if (lines > DEADLOCK_LINES) {
+        lua_pushfstring(L, "\n\tand %d more", lines - DEADLOCK_LINES);
+        luaL_addvalue(&buffer);
+    }
+    luaL_pushresult(&buffer);
+    lua_concat(L, 2);
+    return lua_error(L);
+}
+
+/* ---- the main program's wait ---- */
+
+static bool main_woken(const struct drive *drive) {
+    return drive->rt->main.woken != SUT_WOKEN_NOT || drive->rt->rt.closed;
+}
+
+void sut_runtime_drive(lua_State *L, struct sut_lua_runtime *rt) {
+    struct drive drive = {.rt = rt, .done = main_woken};
+    char who[128];
+    int code;
+    enum sut_run result = run_loop(L, &drive, &code);
+    if (result == SUT_RUN_DONE && !drive.interrupted) return;
+    sut_wait_text(rt->self, &rt->main, who + 28, sizeof who - 28);
+    memcpy(who, "the main program: waits for ", 28);
+    sut_list_remove(&rt->main.link);
+    sut_task_stop(&rt->rt, &rt->main.task);
+    rt->main.wait = SUT_WAIT_NONE;
+    rt->main.woken = SUT_WOKEN_NOT;
+    if (drive.interrupted) raise_interrupted(L);
+    if (result == SUT_RUN_FAILED) luaL_error(L, "no event loop: %s", uv_strerror(code));
+    raise_deadlock(L, rt, who);
+}
+
+/* ---- rt:run(fn) ---- */
+
+/* The program's coroutine was at its end: foreign closes count as one. */
+static bool program_over(const struct drive *drive) {
+    return drive->program->thread == NULL || drive->rt->rt.closed;
+}
+
+void sut_program_resume(struct sut_coroutine *co) {
+    int results = 0;
+    int status;
+    int args = lua_status(co->thread) == LUA_YIELD ? 0 : lua_gettop(co->thread) - 1;
+    co->rt->rt.progressed = true;
+    if (co->foreign) {
+        co->thread = NULL;
+        return;
+    }
+    status = sut_coroutine_resume(co, args, &results);
+    if (status == LUA_YIELD && co->wait != SUT_WAIT_NONE && sut_is_wait(co->thread)) {
+        lua_pop(co->thread, results);
+        return;
+    }
+    if (status == LUA_YIELD) {
+        (void)sut_coroutine_close(co);
+        co->foreign = true;
+    } else if (status != LUA_OK) {
+        co->status = (uint8_t)status;
+    }
+    co->subject = (uint64_t)results;
+    co->thread = NULL;
+}
+
+/* Gives the results of the program on its thread, or raises what it raised. */
+static int answer_program(lua_State *L, struct sut_lua_runtime *rt, struct sut_coroutine *co,
+                          lua_State *thread) {
+    struct sut_lua *self = rt->self;
+    char trace[4096];
+    int results = (int)co->subject;
+    if (co->foreign) return luaL_error(L, "run: the program %s", sut_odd_message(SUT_ODD_YIELDED));
+    if (co->status == LUA_OK) {
+        luaL_checkstack(L, results, "too many results of a run");
+        lua_xmove(thread, L, results);
+        return results;
+    }
+    lua_xmove(thread, L, 1);
+    if (lua_type(L, -1) == LUA_TSTRING && co->status != LUA_ERRMEM) {
+        (void)sut_trace_text(&self->trace, trace, sizeof trace);
+        lua_pushfstring(L, "%s\n%s", lua_tostring(L, -1), trace);
+    }
+    return lua_error(L);
+}
+
+static void leave_program(struct sut_coroutine *co, lua_State *thread) {
+    if (co->thread) {
+        (void)sut_coroutine_close(co);
+        co->thread = NULL;
+    }
+    if (co->guard) co->guard->co = NULL;
+    sut_task_stop(&co->rt->rt, &co->task);
+    sut_list_remove(&co->link);
+    (void)thread;
+}
+
+static int run_program(lua_State *L, struct sut_lua_runtime *rt, int fn) {
+    struct sut_coroutine co;
+    struct drive drive = {.rt = rt, .done = program_over, .program = &co};
+    char who[256] = "the program: waits for ";
+    size_t said = strlen(who);
+    lua_State *thread;
+    enum sut_run result;
+    int code;
+    sut_coroutine_init(&co, rt, SUT_COROUTINE_PROGRAM);
+    thread = sut_push_program(L, fn, &co.guard);
+    lua_replace(L, fn); /* keeps the thread alive in the function's place */
+    co.guard->co = &co;
+    co.thread = thread;
+    sut_task_ready(&rt->rt, &co.task);
+    result = run_loop(L, &drive, &code);
+    if (co.thread) sut_wait_text(rt->self, &co, who + said, sizeof who - said);
+    leave_program(&co, thread);
+    if (drive.interrupted) raise_interrupted(L);
+    if (result == SUT_RUN_FAILED) return luaL_error(L, "no event loop: %s", uv_strerror(code));
+    if (result == SUT_RUN_IDLE) return raise_deadlock(L, rt, who);
+    return answer_program(L, rt, &co, thread);
+}
+
+static bool never(const struct drive *drive) { return drive->rt->rt.closed; }
+
+static int run_until_idle(lua_State *L, struct sut_lua_runtime *rt) {
+    struct drive drive = {.rt = rt, .done = never};
+    int code;
+    if (run_loop(L, &drive, &code) == SUT_RUN_FAILED)
+        return luaL_error(L, "no event loop: %s", uv_strerror(code));
+    if (drive.interrupted) raise_interrupted(L);
+    return 0;
+}
+
+int sut_runtime_run_at(lua_State *L, struct sut_lua_runtime *rt, int fn) {
+    if (rt->rt.running || rt->rt.stepping)
+        return luaL_error(L, "run: this runtime is running already");
+    if (sut_luv_running(L) && sut_runtime_lent(rt))
+        return luaL_error(L, "run: luv is running the loop of this runtime");
+    if (lua_isnoneornil(L, fn)) return run_until_idle(L, rt);
+    if (lua_type(L, fn) != LUA_TFUNCTION) sut_misuse(L, "run", "fn", "function", fn);
+    return run_program(L, rt, fn);
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a supervisor says of its children: services, children, count and tree.
+ *
+ * Ids are collected first and records built after, each from an id: building tables may collect
+ * garbage, and a finalizer may change the tree meanwhile.
+ */
+#include "lua/supervisor.h"
+#include "lua/wait.h"
+
+struct roll {
+    uint32_t count;
+    struct sut_id ids[];
+};
+
+/* The next service of a listing: of the children alone, or of the whole subtree. */
+static struct sut_service *next(const struct sut_supervisor *sup, struct sut_service *service,
+                                bool deep) {
+    struct sut_list *node;
+    if (deep) return sut_supervisor_walk(sup, service);
+    node = service ? service->sibling.next : sup->children.next;
+    return node == &sup->children ? NULL : SUT_CONTAINER(node, struct sut_service, sibling);
+}
+
+/* Pushes the ids, as a userdata that holds them. */
+static struct roll *push_roll(lua_State *L, const struct sut_supervisor *sup, bool deep) {
+    struct roll *roll;
+    struct sut_service *service = NULL;
+    uint32_t count = 0;
+    uint32_t size;
+    while ((service = next(sup, service, deep)) != NULL) count++;
+    size = count + 8;
+    roll = lua_newuserdatauv(L, sizeof *roll + size * sizeof roll->ids[0], 0);
+    roll->count = 0;
+    while (roll->count < size && (service = next(sup, service, deep)) != NULL)
+        roll->ids[roll->count++] = service->id;
+    return roll;
+}
+
+static struct sut_lua_supervisor *begin_call(lua_State *L, const char *fn) {
+    struct sut_lua_supervisor *sup = sut_check_supervisor(L, 1, fn);
+    lua_settop(L, 1);
+    sup->core.tree->now_ns = sut_runtime_now(&sup->rt->rt);
+    return sup;
+}
+
+/* ---- one record ---- */
+
+static void set_integer(lua_State *L, const char *field, lua_Integer value) {
+    lua_pushinteger(L, value);
+    lua_setfield(L, -2, field);
+}
+
+static void set_string(lua_State *L, const char *field, const char *value) {
+    lua_pushstring(L, value);
+    lua_setfield(L, -2, field);
+}
+
+static void set_supervisor_fields(lua_State *L, const struct sut_supervisor *sup) {
+    set_string(L, "supervisor_state", sut_supervisor_state_name(sup));
+    lua_pushnumber(L, sut_supervisor_score(sup));
+    lua_setfield(L, -2, "score");
+    lua_pushnumber(L, sup->policy.threshold);
+    lua_setfield(L, -2, "failure_threshold");
+}
+
+static void set_waiting(lua_State *L, const struct sut_lua_service *service) {
+    char text[256];
+    if (!service->co.thread) return;
+    sut_wait_text(service->co.rt->self, &service->co, text, sizeof text);
+    if (text[0]) set_string(L, "waiting_for", text);
+}
+
+static void push_record(lua_State *L, struct sut_service *core) {
+    const struct sut_lua_service *service = sut_service_of(core);
+    lua_createtable(L, 0, 14);
+    lua_pushlstring(L, core->name.text, core->name.length);
+    lua_setfield(L, -2, "name");
+    sut_push_token(L, core);
+    lua_setfield(L, -2, "token");
+    sut_push_path(L, core->parent, core);
+    lua_setfield(L, -2, "path");
+    set_string(L, "kind", core->child ? "supervisor" : "worker");
+    set_string(L, "state", sut_service_state_name(core));
+    set_integer(L, "restarts", core->run > 0 ? core->run - 1 : 0);
+    set_integer(L, "failures", core->failures);
+    set_integer(L, "run", core->run);
+    if (core->run > 0) {
+        lua_pushnumber(L, sut_seconds(core->started_ns));
+        lua_setfield(L, -2, "started_at");
+    }
+    if (service->last_error) set_string(L, "last_error", service->last_error);
+    set_waiting(L, service);
+    if (core->child) set_supervisor_fields(L, core->child);
+}
+
+static const char *root_state(const struct sut_supervisor *sup) {
+    if (sut_supervisor_running(sup)) return "running";
+    return sup->state == SUT_SUPERVISOR_STOPPING ? "stopping" : "stopped";
+}
+
+static void push_root_record(lua_State *L, const struct sut_lua_supervisor *sup) {
+    lua_createtable(L, 0, 10);
+    lua_pushlstring(L, sup->name, sup->name_length);
+    lua_setfield(L, -2, "name");
+    sut_push_path(L, &sup->core, NULL);
+    lua_setfield(L, -2, "path");
+    set_string(L, "kind", "supervisor");
+    set_string(L, "state", root_state(&sup->core));
+    set_integer(L, "restarts", 0);
+    set_integer(L, "failures", 0);
+    set_supervisor_fields(L, &sup->core);
+}
+
+/* ---- the methods ---- */
+
+int sut_supervisor_children(lua_State *L) {
+    struct sut_lua_supervisor *sup = begin_call(L, "children");
+    const struct roll *roll = push_roll(L, &sup->core, false);
+    lua_Integer at = 0;
+    lua_createtable(L, (int)roll->count, 0);
+    for (uint32_t i = 0; i < roll->count; i++) {
+        struct sut_service *service = sut_tree_find(sup->core.tree, roll->ids[i]);
+        if (!service) continue;
+        push_record(L, service);
+        lua_rawseti(L, 3, ++at);
+    }
+    return 1;
+}
+
+int sut_supervisor_services(lua_State *L) {
+    struct sut_lua_supervisor *sup = begin_call(L, "services");
+    const struct roll *roll;
+    lua_Integer at = 0;
+    if (!sut_supervisor_running(&sup->core)) return 0;
+    roll = push_roll(L, &sup->core, false);
+    lua_createtable(L, (int)roll->count, 0);
+    (void)lua_getiuservalue(L, 1, SUT_SUPERVISOR_ANCHORS);
+    for (uint32_t i = 0; i < roll->count; i++) {
+        struct sut_service *service = sut_tree_find(sup->core.tree, roll->ids[i]);
+        if (!service || (sut_service_lives(service) && service->after == SUT_AFTER_FORGET)) continue;
+        (void)lua_rawgeti(L, 4, sut_service_of(service)->body_ref);
+        lua_rawseti(L, 3, ++at);
+    }
+    lua_settop(L, 3);
+    return 1;
+}
+
+int sut_supervisor_count(lua_State *L) {
+    struct sut_lua_supervisor *sup = begin_call(L, "count");
+    struct sut_service *service = NULL;
+    lua_Integer active = 0;
+    lua_Integer supervisors = 0;
+    while ((service = next(&sup->core, service, false)) != NULL) {
+        if (sut_service_lives(service)) active++;
+        if (service->child) supervisors++;
+    }
+    lua_createtable(L, 0, 4);
+    set_integer(L, "specs", sup->core.child_count);
+    set_integer(L, "active", active);
+    set_integer(L, "supervisors", supervisors);
+    set_integer(L, "workers", (lua_Integer)sup->core.child_count - supervisors);
+    return 1;
+}
+
+/* Stack: supervisor, roll, its record, and a table from address to the list of children. */
+enum { TREE_RECORD = 3, TREE_LISTS };
+
+static void begin_list(lua_State *L, int record, const struct sut_supervisor *sup) {
+    record = lua_absindex(L, record);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, record, "children");
+    lua_rawsetp(L, TREE_LISTS, sup);
+}
+
+int sut_supervisor_tree(lua_State *L) {
+    struct sut_lua_supervisor *sup = begin_call(L, "tree");
+    const struct roll *roll = push_roll(L, &sup->core, true);
+    if (sup->core.place)
+        push_record(L, sup->core.place);
+    else
+        push_root_record(L, sup);
+    lua_newtable(L);
+    begin_list(L, TREE_RECORD, &sup->core);
+    for (uint32_t i = 0; i < roll->count; i++) {
+        struct sut_service *service = sut_tree_find(sup->core.tree, roll->ids[i]);
+        if (!service || lua_rawgetp(L, TREE_LISTS, service->parent) != LUA_TTABLE) {
+            lua_settop(L, TREE_LISTS);
+            continue;
+        }
+        push_record(L, service);
+        if (service->child) begin_list(L, -1, service->child);
+        lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+        lua_settop(L, TREE_LISTS);
+    }
+    lua_settop(L, TREE_RECORD);
+    return 1;
+}

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The runtime's userdata: its making, its methods but for run, and its end.
+ */
+#include "lua/runtime.h"
+
+#include "lua/context.h"
+#include "lua/service.h"
+#include "lua/supervisor.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- what the runner asks ---- */
+
+static void resume(struct sut_runtime *rt, struct sut_task *task) {
+    struct sut_coroutine *co = SUT_CONTAINER(task, struct sut_coroutine, task);
+    (void)rt;
+    switch (co->kind) {
+    case SUT_COROUTINE_SERVICE: sut_service_resume(sut_service_of_coroutine(co)); break;
+    case SUT_COROUTINE_SPAWNED: sut_spawned_resume(co); break;
+    default: sut_program_resume(co); break;
+    }
+}
+
+static void wake(struct sut_runtime *rt, struct sut_task *task) {
+    (void)rt;
+    if (task->wake.kind == SUT_DEADLINE_CONTEXT)
+        sut_context_expired(task);
+    else
+        sut_wake(SUT_CONTAINER(task, struct sut_coroutine, task), SUT_WOKEN_TIME);
+}
+
+static void kill_service(struct sut_runtime *rt, struct sut_service *service) {
+    (void)rt;
+    sut_service_kill_body(sut_service_of(service));
+}
+
+static const struct sut_above above = {
+    .host = {.start = sut_service_host_start,
+             .recall = sut_service_host_recall,
+             .cancel = sut_service_host_cancel,
+             .reason = sut_supervisor_host_reason},
+    .resume = resume,
+    .wake = wake,
+    .deliver = sut_deliver,
+    .kill = kill_service,
+    .release = sut_service_released,
+    .finished = sut_supervisor_finished,
+};
+
+/* ---- making ---- */
+
+static double option(lua_State *L, int opts, const char *name, double fallback) {
+    double value = fallback;
+    if (lua_getfield(L, opts, name) != LUA_TNIL) {
+        if (lua_type(L, -1) != LUA_TNUMBER || lua_tonumber(L, -1) != lua_tonumber(L, -1))
+            sut_misuse(L, "runtime", name, "a number", lua_gettop(L));
+        value = lua_tonumber(L, -1);
+    }
+    lua_pop(L, 1);
+    return value;
+}
+
+static enum sut_clock clock_option(lua_State *L, int opts) {
+    enum sut_clock clock = SUT_CLOCK_REAL;
+    if (lua_getfield(L, opts, "clock") != LUA_TNIL) {
+        const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+        if (strcmp(text, "virtual") == 0)
+            clock = SUT_CLOCK_VIRTUAL;
+        else if (strcmp(text, "real") != 0)
+            sut_misuse(L, "runtime", "clock", "\"real\" or \"virtual\"", lua_gettop(L));
+    }
+    lua_pop(L, 1);
+    return clock;
+}
+
+static void check_options(lua_State *L, int opts) {
+    sut_push_handler(L, "runtime_options");
+    if (lua_isfunction(L, -1)) {
+        lua_pushvalue(L, opts);
+        lua_pushinteger(L, 3);
+        lua_call(L, 2, 0);
+    } else {
+        lua_pop(L, 1);
+    }
+}
+
+static uint64_t random_seed(void) {
+    uint64_t seed = uv_hrtime();
+    (void)uv_random(NULL, NULL, &seed, sizeof seed, 0, NULL);
+    return seed;
+}
+
+static void start_lists(struct sut_lua_runtime *rt) {
+    sut_list_init(&rt->removals);
+    sut_list_init(&rt->signals);
+    sut_list_init(&rt->supervisors);
+    sut_coroutine_init(&rt->main, rt, SUT_COROUTINE_MAIN);
+    rt->attached_ref = LUA_NOREF;
+    rt->close_budget_ns = SUT_SECOND_NS / 10;
+}
+
+/* Pushes a new runtime. */
+static struct sut_lua_runtime *push_runtime(lua_State *L, struct sut_lua *self,
+                                            enum sut_clock clock) {
+    struct sut_lua_runtime *rt = lua_newuserdatauv(L, sizeof *rt, 1);
+    memset(rt, 0, sizeof *rt);
+    sut_runtime_init(&rt->rt, &above, clock);
+    rt->self = self;
+    start_lists(rt);
+    luaL_setmetatable(L, SUT_RUNTIME_TYPE);
+    lua_newtable(L);
+    rt->hooks = lua_newthread(L);
+    lua_rawsetp(L, -2, &rt->hooks);
+    (void)lua_setiuservalue(L, -2, 1);
+    sut_keep_object(L);
+    sut_random_seed(&rt->rt.random, random_seed());
+    return rt;
+}
+
+int sut_runtime_new(lua_State *L) {
+    struct sut_lua *self = sut_self(L);
+    struct sut_lua_runtime *rt;
+    double seed;
+    double budget;
+    if (lua_isnoneornil(L, 1)) {
+        lua_settop(L, 0);
+        lua_newtable(L);
+    }
+    if (!lua_istable(L, 1)) sut_misuse(L, "runtime", "opts", "a table", 1);
+    check_options(L, 1);
+    seed = option(L, 1, "seed", NAN);
+    budget = option(L, 1, "close_budget", 0.1);
+    if (!(budget >= 0)) return luaL_error(L, "bad argument 'close_budget' to 'runtime' (seconds, 0 or more, expected)");
+    rt = push_runtime(L, self, clock_option(L, 1));
+    rt->close_budget_ns = sut_ns(budget);
+    rt->epoch_s = option(L, 1, "epoch", 0);
+    if (seed == seed) {
+        uint64_t bits;
+        memcpy(&bits, &seed, sizeof bits);
+        sut_random_seed(&rt->rt.random, bits);
+    }
+    return 1;
+}
+
+struct sut_lua_runtime *sut_runtime_here(lua_State *L, struct sut_lua *self) {
+    if (self->runtime) return self->runtime;
+    if (!self->fallback || self->fallback->rt.closed) {
+        self->fallback = push_runtime(L, self, SUT_CLOCK_REAL);
+        sut_slot_set(L, SUT_SLOT_FALLBACK);
+    }
+    return self->fallback;
+}
+
+void sut_push_runtime(lua_State *L, struct sut_lua_runtime *rt) { sut_push_object(L, rt); }
+
+struct sut_lua_runtime *sut_check_runtime(lua_State *L, int arg) {
+    struct sut_lua_runtime *rt = luaL_testudata(L, arg, SUT_RUNTIME_TYPE);
+    if (!rt) luaL_error(L, "a runtime expected (called with ':'), got %s", luaL_typename(L, arg));
+    if (rt->rt.closed) luaL_error(L, "the runtime is closed");
+    return rt;
+}
+
+void sut_runtime_anchor(lua_State *L, struct sut_lua_runtime *rt, const void *key) {
+    sut_push_runtime(L, rt);
+    (void)lua_getiuservalue(L, -1, 1);
+    lua_pushvalue(L, -3);
+    lua_rawsetp(L, -2, key);
+    lua_pop(L, 3);
+}
+
+bool sut_runtime_lent(const struct sut_lua_runtime *rt) { return rt->attached_ref != LUA_NOREF; }
+
+/* ---- methods ---- */
+
+static int runtime_run(lua_State *L) {
+    lua_settop(L, 2);
+    return sut_runtime_run_at(L, sut_check_runtime(L, 1), 2);
+}
+
+int sut_run(lua_State *L) {
+    lua_settop(L, 1);
+    return sut_runtime_run_at(L, sut_runtime_here(L, sut_self(L)), 1);
+}
+
+static int runtime_now(lua_State *L) {
+    lua_pushnumber(L, sut_seconds(sut_runtime_now(&sut_check_runtime(L, 1)->rt)));
+    return 1;
+}
+
+int sut_now(lua_State *L) {
+    lua_pushnumber(L, sut_seconds(sut_runtime_now(&sut_runtime_here(L, sut_self(L))->rt)));
+    return 1;
+}
+
+static struct sut_lua_runtime *check_outside(lua_State *L, const char *fn) {
+    struct sut_lua_runtime *rt = sut_check_runtime(L, 1);
+    if (rt->rt.stepping || rt->rt.running)
+        luaL_error(L, "'%s' cannot be called inside a step of the same runtime", fn);
+    return rt;
+}
+
+static struct sut_lua_runtime *check_virtual(lua_State *L, const char *fn) {
+    struct sut_lua_runtime *rt = check_outside(L, fn);
+    if (rt->rt.clock != SUT_CLOCK_VIRTUAL) luaL_error(L, "'%s' needs a virtual clock", fn);
+    return rt;
+}
+
+/* Passes the time up to `limit_ns`, instant by instant. */
+static void advance(struct sut_lua_runtime *rt, int64_t limit_ns) {
+    do (void)sut_runtime_settle(&rt->rt);
+    while (sut_runtime_jump(&rt->rt, limit_ns));
+    rt->rt.virtual_ns = limit_ns;
+}
+
+static int runtime_advance(lua_State *L) {
+    struct sut_lua_runtime *rt = check_virtual(L, "advance");
+    struct sut_lua *self = rt->self;
+    lua_State *from = self->from;
+    int64_t span;
+    if (lua_isnoneornil(L, 2)) sut_misuse(L, "advance", "s", "seconds as a number", 2);
+    span = sut_check_span(L, 2, "advance", "s", 0);
+    if (span == SUT_NEVER) sut_misuse(L, "advance", "s", "a finite number of seconds", 2);
+    self->from = L;
+    advance(rt, sut_time_after(rt->rt.virtual_ns, span));
+    self->from = from;
+    return 0;
+}
+
+static int runtime_settle(lua_State *L) {
+    struct sut_lua_runtime *rt = check_outside(L, "settle");
+    struct sut_lua *self = rt->self;
+    lua_State *from = self->from;
+    self->from = L;
+    if (rt->rt.clock == SUT_CLOCK_VIRTUAL)
+        (void)sut_runtime_settle(&rt->rt);
+    else
+        do sut_runtime_turn(&rt->rt, UINT32_MAX);
+        while (sut_runtime_busy(&rt->rt) && !rt->rt.stalled);
+    self->from = from;
+    sut_loop_touch(&rt->rt);
+    return 0;
+}
+
+static struct sut_lua_runtime *check_hosted(lua_State *L, const char *fn) {
+    struct sut_lua_runtime *rt = sut_check_runtime(L, 1);
+    if (rt->rt.clock == SUT_CLOCK_VIRTUAL)
+        luaL_error(L, "'%s' needs a real clock; a virtual one has advance and settle", fn);
+    return rt;
+}
+
+static int runtime_step(lua_State *L) {
+    struct sut_lua_runtime *rt = check_hosted(L, "step");
+    struct sut_lua *self = rt->self;
+    lua_State *from = self->from;
+    int64_t limit = sut_check_span(L, 2, "step", "limit", 0);
+    int code;
+    (void)check_outside(L, "step");
+    if (sut_runtime_lent(rt) && !rt->driver)
+        return luaL_error(L, "'step': the runtime is attached to luv, which runs its loop");
+    self->from = L;
+    code = sut_loop_step(&rt->rt, limit);
+    self->from = from;
+    if (code) return luaL_error(L, "no event loop: %s", uv_strerror(code));
+    lua_pushboolean(L, sut_runtime_busy(&rt->rt) || sut_loop_timeout(&rt->rt) != SUT_NEVER);
+    return 1;
+}
+
+static int runtime_pollfd(lua_State *L) {
+    int fd = sut_loop_fd(&check_hosted(L, "pollfd")->rt);
+    if (fd < 0) return luaL_error(L, "no event loop: %s", uv_strerror(fd));
+    lua_pushinteger(L, fd);
+    return 1;
+}
+
+static int runtime_events(lua_State *L) {
+    (void)check_hosted(L, "events");
+    lua_pushliteral(L, "r");
+    return 1;
+}
+
+static int runtime_timeout(lua_State *L) {
+    int64_t span = sut_loop_timeout(&check_hosted(L, "timeout")->rt);
+    if (span == SUT_NEVER)
+        lua_pushnil(L);
+    else
+        lua_pushnumber(L, sut_seconds(span));
+    return 1;
+}
+
+/* ---- its end ---- */
+
+static void give_up(struct sut_lua_runtime *rt) {
+    rt->rt.closed = true;
+    while (!sut_list_empty(&rt->supervisors))
+        sut_supervisor_give_up(
+            SUT_CONTAINER(rt->supervisors.next, struct sut_lua_supervisor, all));
+    sut_signals_close(rt);
+    sut_loop_close(&rt->rt);
+    sut_tree_free(&rt->rt.tree);
+    if (rt->self->fallback == rt) rt->self->fallback = NULL;
+}
+
+static int runtime_gc(lua_State *L) {
+    struct sut_lua_runtime *rt = lua_touserdata(L, 1);
+    if (!rt->rt.closed) give_up(rt);
+    return 0;
+}
+
+/* Asks every root to stop; true while one of them still has to. */
+static bool stop_roots(struct sut_lua_runtime *rt) {
+    bool more = false;
+    for (struct sut_list *node = rt->supervisors.next; node != &rt->supervisors;
+         node = node->next) {
+        struct sut_supervisor *sup =
+            &SUT_CONTAINER(node, struct sut_lua_supervisor, all)->core;
+        if (sup->place || sup->state == SUT_SUPERVISOR_NOT_RUNNING ||
+            sup->state == SUT_SUPERVISOR_TERMINATED)
+            continue;
+        more = true;
+        if (sut_supervisor_running(sup) && sut_runtime_prepare(&rt->rt) == 0)
+            sut_supervisor_stop(sup);
+    }
+    return more;
+}
+
+static bool all_stopped(void *arg) { return !stop_roots(arg); }
+
+static int runtime_close(lua_State *L) {
+    struct sut_lua_runtime *rt = luaL_checkudata(L, 1, SUT_RUNTIME_TYPE);
+    struct sut_lua *self = rt->self;
+    lua_State *from = self->from;
+    int code;
+    if (rt->rt.closed) return 0;
+    (void)check_outside(L, "close");
+    self->from = L;
+    if (stop_roots(rt)) (void)sut_loop_run(&rt->rt, all_stopped, rt, &code);
+    self->from = from;
+    sut_driver_close(L, rt);
+    give_up(rt);
+    return 0;
+}
+
+static int runtime_tostring(lua_State *L) {
+    const struct sut_lua_runtime *rt = luaL_checkudata(L, 1, SUT_RUNTIME_TYPE);
+    lua_pushfstring(L, "sutura.runtime (%s clock%s)",
+                    rt->rt.clock == SUT_CLOCK_VIRTUAL ? "virtual" : "real",
+                    rt->rt.closed ? ", closed" : "");
+    return 1;
+}
+
+void sut_open_runtime(lua_State *L) {
+    static const luaL_Reg methods[] = {
+        {"supervisor", sut_runtime_supervisor}, {"run", runtime_run},
+        {"now", runtime_now},                   {"advance", runtime_advance},
+        {"settle", runtime_settle},             {"step", runtime_step},
+        {"pollfd", runtime_pollfd},             {"events", runtime_events},
+        {"timeout", runtime_timeout},           {"attach", sut_runtime_attach},
+        {"close", runtime_close},               {NULL, NULL},
+    };
+    static const luaL_Reg metamethods[] = {
+        {"__gc", runtime_gc},
+        {"__close", runtime_close},
+        {"__tostring", runtime_tostring},
+        {NULL, NULL},
+    };
+    luaL_newmetatable(L, SUT_RUNTIME_TYPE);
+    lua_pushvalue(L, -2);
+    luaL_setfuncs(L, metamethods, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -3);
+    luaL_setfuncs(L, methods, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 1);
+}
+
+int sut_default_runtime(lua_State *L) {
+    struct sut_lua *self = sut_self(L);
+    struct sut_lua_runtime *runtime = self->runtime;
+    self->runtime = NULL;
+    sut_push_runtime(L, sut_runtime_here(L, self));
+    self->runtime = runtime;
+    return 1;
+}

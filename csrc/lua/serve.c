@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Serving a supervisor, waiting for its end, and stopping it.
+ *
+ * A served root is anchored in its runtime until nothing of it lives. What it ends with lies in its
+ * uservalue REASON.
+ */
+#include "lua/context.h"
+#include "lua/supervisor.h"
+#include "lua/wait.h"
+
+/* ---- what the runner calls ---- */
+
+/* Keeps what the child ended with as what the supervisor ends with. On the runtime's own thread;
+ * neither allocates nor raises. */
+void sut_supervisor_host_reason(struct sut_supervisor *core, struct sut_service *service) {
+    struct sut_lua_supervisor *sup = sut_supervisor_of(core);
+    lua_State *L = sup->rt->hooks;
+    const struct sut_ended *ended = &sup->rt->self->ended;
+    sut_push_object(L, core);
+    sup->reason_odd = 0;
+    if (service->child) {
+        sut_push_object(L, service->child);
+        (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_REASON);
+        lua_remove(L, -2);
+        sup->reason_odd = sut_supervisor_of(service->child)->reason_odd;
+    } else if (ended->thread) {
+        lua_pushvalue(ended->thread, -1);
+        lua_xmove(ended->thread, L, 1);
+    } else {
+        sup->reason_odd = ended->odd;
+        lua_pushnil(L);
+    }
+    (void)lua_setiuservalue(L, -2, SUT_SUPERVISOR_REASON);
+    lua_pop(L, 1);
+}
+
+/* A root that has terminated and of which nothing lives needs no anchor. */
+void sut_supervisor_finished(struct sut_runtime *runtime, struct sut_supervisor *core) {
+    struct sut_lua_runtime *rt = sut_runtime_of(runtime);
+    struct sut_lua_supervisor *sup = sut_supervisor_of(core);
+    if (core->state != SUT_SUPERVISOR_TERMINATED) return;
+    sut_list_remove(&sup->under);
+    sut_wake_all(&sup->waiters, SUT_WOKEN_READY);
+    if (core->place || sut_supervisor_lives(core)) return;
+    lua_pushnil(rt->hooks);
+    sut_runtime_anchor(rt->hooks, rt, core);
+}
+
+void sut_serve_context_ended(struct sut_list *under) {
+    struct sut_lua_supervisor *sup = SUT_CONTAINER(under, struct sut_lua_supervisor, under);
+    sut_list_remove(under);
+    sup->context_ended = true;
+    if (!sup->core.place && sut_supervisor_running(&sup->core)) {
+        sut_supervisor_ask(&sup->core, SUT_ATTEND_STOP);
+        sut_loop_touch(&sup->rt->rt);
+    }
+}
+
+/* ---- beginning ---- */
+
+int sut_push_reason(lua_State *L, int index) {
+    struct sut_lua_supervisor *sup = lua_touserdata(L, index);
+    enum sut_end end = sut_supervisor_end(&sup->core);
+    if (end == SUT_END_DO_NOT_RESTART) {
+        sut_push_error(L, SUT_DO_NOT_RESTART);
+    } else if (end == SUT_END_PANIC && sup->reason_odd) {
+        lua_pushstring(L, sut_odd_message(sup->reason_odd));
+    } else if (end != SUT_END_CANCELED) {
+        (void)lua_getiuservalue(L, index, SUT_SUPERVISOR_REASON);
+    } else if (sup->context_ended) {
+        (void)lua_getiuservalue(L, index, SUT_SUPERVISOR_CONTEXT);
+        sut_context_push_err(L, -1);
+        lua_remove(L, -2);
+    } else {
+        lua_pushnil(L);
+    }
+    return end == SUT_END_PANIC ? -1 : 1;
+}
+
+static int answer_reason(lua_State *L, int index) {
+    return sut_push_reason(L, index) < 0 ? lua_error(L) : 1;
+}
+
+static void check_can_serve(lua_State *L, struct sut_lua_supervisor *sup, const char *fn) {
+    if (sup->core.place)
+        luaL_error(L, "%s: supervisor '%s' is under '%s', which serves it", fn, sup->name,
+                   sut_supervisor_of(sup->core.place->parent)->name);
+    if (sup->core.state != SUT_SUPERVISOR_NOT_RUNNING &&
+        sup->core.state != SUT_SUPERVISOR_TERMINATED)
+        luaL_error(L, "%s: supervisor '%s' is being served already", fn, sup->name);
+}
+
+/* Links the supervisor to the context at index 2, so that its end stops it. */
+static void serve_under(lua_State *L, struct sut_lua_supervisor *sup) {
+    struct sut_context *context = sut_to_context(L, 2);
+    sup->context_ended = false;
+    if (context && context->kind == SUT_CONTEXT_SERVICE) {
+        context = &sut_context_new(L, SUT_CONTEXT_CANCEL, sup->rt, 2)->context;
+        lua_replace(L, 2);
+    }
+    lua_pushvalue(L, 2);
+    (void)lua_setiuservalue(L, 1, SUT_SUPERVISOR_CONTEXT);
+    if (context) sut_list_append(&((struct sut_derived *)context)->served, &sup->under);
+}
+
+/* True when it serves now; false with nil, err or the reason pushed when it must not. */
+static bool begin(lua_State *L, struct sut_lua_supervisor *sup, const char *fn) {
+    sut_check_same_runtime(L, sut_self(L), sup, fn);
+    check_can_serve(L, sup, fn);
+    if (!lua_isnil(L, 2) && !sut_to_context(L, 2)) sut_misuse(L, fn, "ctx", "a context", 2);
+    if (sut_supervisor_lives(&sup->core)) {
+        sut_push_error(L, SUT_ERR_NOT_TERMINATED);
+        return false;
+    }
+    sut_prepare(L, sup->rt);
+    lua_pushvalue(L, 1);
+    sut_runtime_anchor(L, sup->rt, &sup->core);
+    serve_under(L, sup);
+    sut_handle_take_over(L, 1, 3);
+    sut_supervisor_begin(&sup->core);
+    if (lua_isuserdata(L, 2)) {
+        sut_context_push_err(L, 2);
+        if (!lua_isnil(L, -1)) sut_serve_context_ended(&sup->under);
+        lua_pop(L, 1);
+    }
+    sut_loop_touch(&sup->rt->rt);
+    return true;
+}
+
+/* ---- serve ---- */
+
+/* Stack of serve: supervisor, context, handle to be closed. */
+enum { SERVE_SUPERVISOR = 1, SERVE_CONTEXT, SERVE_HANDLE };
+
+enum { SERVING, GIVING_UP }; /* the continuation's context */
+
+static int served(lua_State *L, int status, lua_KContext context);
+
+static int wait_for_end(lua_State *L, struct sut_lua *self, struct sut_coroutine *co,
+                        lua_KContext context) {
+    struct sut_lua_supervisor *sup = lua_touserdata(L, SERVE_SUPERVISOR);
+    sut_list_append(&sup->waiters, &co->link);
+    if (context == GIVING_UP) co->shields++; /* it waits for the end of its own tree */
+    return sut_wait(L, self, co, SUT_WAIT_SUPERVISOR, SUT_NEVER, served, context);
+}
+
+static int served(lua_State *L, int status, lua_KContext context) {
+    struct sut_lua *self = sut_self(L);
+    struct sut_lua_supervisor *sup = lua_touserdata(L, SERVE_SUPERVISOR);
+    struct sut_coroutine *co;
+    enum sut_woken woken = sut_wait_end(L, self, &co);
+    (void)status;
+    if (context == GIVING_UP) co->shields--;
+    if (woken == SUT_WOKEN_CANCEL && context == SERVING) {
+        sut_prepare(L, sup->rt);
+        sut_supervisor_stop(&sup->core);
+        context = GIVING_UP;
+    }
+    if (sup->core.state != SUT_SUPERVISOR_TERMINATED) return wait_for_end(L, self, co, context);
+    if (context == SERVING) return answer_reason(L, SERVE_SUPERVISOR);
+    sut_push_error(L, SUT_CANCELED);
+    return 1;
+}
+
+int sut_supervisor_serve(lua_State *L) {
+    struct sut_lua *self = sut_self(L);
+    struct sut_lua_supervisor *sup = sut_check_supervisor(L, 1, "serve");
+    struct sut_coroutine *co;
+    check_can_serve(L, sup, "serve");
+    co = sut_wait_begin(L, self, sup->rt, "serve");
+    lua_settop(L, SERVE_CONTEXT);
+    sut_push_handle(L, SERVE_SUPERVISOR);
+    if (!begin(L, sup, "serve")) return 1;
+    lua_toclose(L, SERVE_HANDLE);
+    return wait_for_end(L, self, co, SERVING);
+}
+
+int sut_supervisor_serve_background(lua_State *L) {
+    struct sut_lua_supervisor *sup = sut_check_supervisor(L, 1, "serve_background");
+    lua_settop(L, SERVE_CONTEXT);
+    sut_push_handle(L, SERVE_SUPERVISOR);
+    if (!begin(L, sup, "serve_background")) {
+        lua_pushnil(L);
+        lua_insert(L, -2);
+        return 2;
+    }
+    lua_settop(L, SERVE_HANDLE);
+    return 1;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the context of a service says of the service: its fields, and why it was asked to stop.
+ *
+ * The context names its service by id and run, so one that is kept beyond its run finds nothing.
+ */
+#include "lua/context.h"
+#include "lua/supervisor.h"
+
+#include <string.h>
+
+/* The service of a context, or NULL when it has left the tree. Leaves the supervisor on the top. */
+static struct sut_lua_service *find(lua_State *L, int index) {
+    const struct sut_context *context = lua_touserdata(L, index);
+    struct sut_lua_supervisor *sup;
+    (void)lua_getiuservalue(L, index, 1);
+    sup = lua_touserdata(L, -1);
+    if (!sup->name) return NULL;
+    return (struct sut_lua_service *)sut_tree_find(sup->core.tree, context->id);
+}
+
+int sut_service_context_field(lua_State *L, int index, const char *field) {
+    const struct sut_context *context = lua_touserdata(L, index);
+    struct sut_lua_service *service;
+    index = lua_absindex(L, index);
+    if (strcmp(field, "run") == 0) {
+        lua_pushinteger(L, context->run);
+        return 1;
+    }
+    service = find(L, index);
+    if (strcmp(field, "supervisor") == 0) return 1;
+    if (!service)
+        lua_pushnil(L);
+    else if (strcmp(field, "name") == 0)
+        lua_pushlstring(L, service->core.name.text, service->core.name.length);
+    else if (strcmp(field, "path") == 0)
+        sut_push_path(L, service->core.parent, &service->core);
+    else if (strcmp(field, "token") == 0)
+        sut_push_token(L, &service->core);
+    else if (strcmp(field, "last_error") == 0)
+        lua_pushstring(L, service->last_error);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+static struct sut_lua_supervisor *root_above(const struct sut_lua_service *service) {
+    struct sut_supervisor *sup = service->core.parent;
+    while (sup->place) sup = sup->place->parent;
+    return sut_supervisor_of(sup);
+}
+
+void sut_service_context_push_parent(lua_State *L, int index) {
+    struct sut_lua_service *service = find(L, index);
+    if (!service) {
+        lua_pushnil(L);
+        return;
+    }
+    sut_push_object(L, root_above(service));
+    (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_CONTEXT);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+}
+
+/* Pushes the context that was served with and has ended, or nothing. */
+static bool push_ended_context(lua_State *L, const struct sut_lua_service *service) {
+    struct sut_lua_supervisor *root = root_above(service);
+    if (!root->context_ended) return false;
+    sut_push_object(L, root);
+    (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_CONTEXT);
+    lua_remove(L, -2);
+    return true;
+}
+
+static bool was_asked(const struct sut_lua_service *service) {
+    return service && service->co.cancelled;
+}
+
+void sut_service_context_push_err(lua_State *L, int index) {
+    struct sut_lua_service *service = find(L, index);
+    if (!was_asked(service)) {
+        lua_pushnil(L);
+    } else if (push_ended_context(L, service)) {
+        sut_context_push_err(L, -1);
+        lua_remove(L, -2);
+    } else {
+        sut_push_error(L, SUT_CANCELED);
+    }
+    lua_remove(L, -2);
+}
+
+/* Pushes what the nearest supervisor that ends by itself ends with, or why it was asked. */
+static void push_own_cause(lua_State *L, const struct sut_service *service) {
+    static const char *const words[] = {
+        [SUT_AFTER_KEEP] = "stopped",
+        [SUT_AFTER_RESTART] = "restarted",
+        [SUT_AFTER_FORGET] = "removed",
+    };
+    for (; service; service = service->parent->place) {
+        const struct sut_supervisor *sup = service->parent;
+        if (sup->end == SUT_END_TERMINATE_TREE || sup->end == SUT_END_PANIC) {
+            sut_push_object(L, sup);
+            (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_REASON);
+            lua_remove(L, -2);
+            return;
+        }
+        if (service->after != SUT_AFTER_KEEP || !sup->place) {
+            lua_pushstring(L, words[service->after]);
+            return;
+        }
+    }
+}
+
+void sut_service_context_push_cause(lua_State *L, int index) {
+    struct sut_lua_service *service = find(L, index);
+    if (!was_asked(service)) {
+        lua_pushnil(L);
+    } else if (push_ended_context(L, service)) {
+        sut_context_push_cause(L, -1);
+        lua_remove(L, -2);
+    } else {
+        push_own_cause(L, &service->core);
+    }
+    lua_remove(L, -2);
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Making supervisors and adding services to them.
+ */
+#include "lua/supervisor.h"
+
+#include "core/alloc.h"
+
+#include <string.h>
+
+/* ---- whose is it ---- */
+
+struct sut_lua_supervisor *sut_to_supervisor(lua_State *L, int index) {
+    return luaL_testudata(L, index, SUT_SUPERVISOR_TYPE);
+}
+
+struct sut_lua_supervisor *sut_check_supervisor(lua_State *L, int arg, const char *fn) {
+    struct sut_lua_supervisor *sup = sut_to_supervisor(L, arg);
+    if (!sup) sut_misuse(L, fn, "self", "a supervisor (called with ':')", arg);
+    if (sup->rt->rt.closed) luaL_error(L, "'%s': the runtime of '%s' is closed", fn, sup->name);
+    return sup;
+}
+
+void sut_check_same_runtime(lua_State *L, struct sut_lua *self, struct sut_lua_supervisor *sup,
+                            const char *fn) {
+    if (self->runtime && self->runtime != sup->rt)
+        luaL_error(L, "'%s': supervisor '%s' belongs to another runtime", fn, sup->name);
+}
+
+void sut_prepare(lua_State *L, struct sut_lua_runtime *rt) {
+    if (sut_runtime_prepare(&rt->rt)) luaL_error(L, "not enough memory");
+}
+
+/* ---- services ---- */
+
+/* A supervisor about to be added: nobody's, at rest, and no ancestor of its new parent. */
+static void check_child(lua_State *L, struct sut_lua_supervisor *sup,
+                        struct sut_lua_supervisor *child) {
+    if (child->rt != sup->rt)
+        luaL_error(L, "add: supervisor '%s' belongs to another runtime than '%s'", child->name,
+                   sup->name);
+    for (const struct sut_supervisor *up = &sup->core; up; up = up->place ? up->place->parent : NULL)
+        if (up == &child->core)
+            luaL_error(L, "add: supervisor '%s' would be under itself", child->name);
+    if (child->core.place)
+        luaL_error(L, "add: supervisor '%s' is under '%s' already", child->name,
+                   sut_supervisor_of(child->core.place->parent)->name);
+    if (sut_supervisor_lives(&child->core))
+        luaL_error(L, "add: supervisor '%s' is being served already", child->name);
+}
+
+/* Gives the hook of the supervisor at the index to everything below another one. */
+static void pass_hook_down(lua_State *L, int from, struct sut_supervisor *top) {
+    struct sut_supervisor *sup = top;
+    struct sut_service *service = NULL;
+    for (;;) {
+        sut_push_object(L, sup);
+        (void)lua_getiuservalue(L, from, SUT_SUPERVISOR_HOOK);
+        (void)lua_setiuservalue(L, -2, SUT_SUPERVISOR_HOOK);
+        lua_pop(L, 1);
+        do service = sut_supervisor_walk(top, service);
+        while (service && !service->child);
+        if (!service) return;
+        sup = service->child;
+    }
+}
+
+static void set_shutdown(lua_State *L, int opts, struct sut_service *service) {
+    if (!lua_istable(L, opts)) return;
+    if (lua_getfield(L, opts, "shutdown") == LUA_TNUMBER) {
+        service->shutdown_ns = sut_ns(lua_tonumber(L, -1));
+        service->shutdown = SUT_SHUTDOWN_TIME;
+    } else if (lua_type(L, -1) == LUA_TSTRING) {
+        bool kill = strcmp(lua_tostring(L, -1), "kill") == 0;
+        service->shutdown = kill ? SUT_SHUTDOWN_KILL : SUT_SHUTDOWN_INFINITY;
+    }
+    lua_pop(L, 1);
+    if (lua_getfield(L, opts, "kill") == LUA_TBOOLEAN) service->kill = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+}
+
+static struct sut_lua_service *new_service(struct sut_lua_supervisor *sup, const char *name,
+                                           size_t length, int body, int body_ref) {
+    struct sut_lua_service *service = sut_calloc(sizeof *service + length + 1);
+    if (!service) return NULL;
+    memcpy(service->name, name, length);
+    sut_service_init(&service->core, service->name, (uint32_t)length);
+    sut_coroutine_init(&service->co, sup->rt, SUT_COROUTINE_SERVICE);
+    service->body = (uint8_t)body;
+    service->body_ref = body_ref;
+    service->thread_ref = LUA_NOREF;
+    return service;
+}
+
+/* The contained supervisor of an object: its hook and its place in paths and reports. */
+static void contain(lua_State *L, int sup_index, int opts, struct sut_lua_service *service) {
+    struct sut_lua_supervisor *inner;
+    if (!lua_istable(L, opts)) return;
+    lua_getfield(L, opts, "supervisor");
+    inner = sut_to_supervisor(L, -1);
+    if (inner) {
+        (void)lua_getiuservalue(L, sup_index, SUT_SUPERVISOR_ANCHORS);
+        lua_pushvalue(L, -2);
+        lua_rawsetp(L, -2, service);
+        lua_pop(L, 1);
+        inner->container = service;
+        service->contained = inner;
+        pass_hook_down(L, sup_index, &inner->core);
+    }
+    lua_pop(L, 1);
+}
+
+/* Adds what lies at `run` under the supervisor at `sup_index`; returns the service, or NULL when the
+ * supervisor does not run any more. Raises without memory, and nothing is changed then. */
+static struct sut_lua_service *add(lua_State *L, int sup_index, int name, int run, int body,
+                                   int opts) {
+    struct sut_lua_supervisor *sup = lua_touserdata(L, sup_index);
+    struct sut_lua_service *service;
+    size_t length;
+    const char *text = lua_tolstring(L, name, &length);
+    int ref;
+    int code;
+    if (sup->core.state >= SUT_SUPERVISOR_STOPPING) return NULL;
+    sut_prepare(L, sup->rt);
+    (void)lua_getiuservalue(L, sup_index, SUT_SUPERVISOR_ANCHORS);
+    lua_pushvalue(L, run);
+    ref = luaL_ref(L, -2);
+    service = new_service(sup, text, length, body, ref);
+    if (!service) goto no_memory;
+    if (body == SUT_BODY_SUPERVISOR) {
+        service->core.child = &((struct sut_lua_supervisor *)lua_touserdata(L, run))->core;
+        pass_hook_down(L, sup_index, service->core.child);
+    }
+    set_shutdown(L, opts, &service->core);
+    contain(L, sup_index, opts, service);
+    code = sut_supervisor_add(&sup->core, &service->core);
+    if (code == SUT_OK) {
+        lua_pop(L, 1);
+        return service;
+    }
+    sut_service_free(service);
+no_memory:
+    luaL_unref(L, -1, ref);
+    luaL_error(L, "not enough memory");
+    return NULL;
+}
+
+static int body_of(lua_State *L, int kind) {
+    switch (lua_tostring(L, kind)[0]) {
+    case 's': return SUT_BODY_SUPERVISOR;
+    case 'o': return SUT_BODY_OBJECT;
+    default: return SUT_BODY_FUNCTION;
+    }
+}
+
+/* sup:add(...): a name and a function alone never leave C; the rest is read in Lua. */
+int sut_supervisor_add_service(lua_State *L) {
+    struct sut_lua *self = sut_self(L);
+    struct sut_lua_supervisor *sup = sut_check_supervisor(L, 1, "add");
+    struct sut_lua_service *service;
+    int body = SUT_BODY_FUNCTION;
+    int first = 2; /* where the name lies; the function after it */
+    int count = lua_gettop(L);
+    sut_check_same_runtime(L, self, sup, "add");
+    if (count != 3 || lua_type(L, 2) != LUA_TSTRING || lua_type(L, 3) != LUA_TFUNCTION ||
+        lua_rawlen(L, 2) == 0) {
+        sut_push_handler(L, "child_spec");
+        lua_pushinteger(L, 3);
+        for (int i = 2; i <= count; i++) lua_pushvalue(L, i);
+        lua_call(L, count, 4);
+        first = count + 1;
+        body = body_of(L, first + 2);
+        if (body == SUT_BODY_SUPERVISOR) check_child(L, sup, sut_to_supervisor(L, first + 1));
+    }
+    service = add(L, 1, first, first + 1, body, body == SUT_BODY_FUNCTION && first == 2 ? 0 : first + 3);
+    if (!service) return sut_fail(L, SUT_ERR_NOT_RUNNING);
+    sut_loop_touch(&sup->rt->rt);
+    sut_push_token(L, &service->core);
+    return 1;
+}
+
+/* ---- a new supervisor ---- */
+
+static double number(lua_State *L, int spec, const char *field) {
+    double value;
+    lua_getfield(L, spec, field);
+    value = lua_tonumber(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
+static bool flag(lua_State *L, int spec, const char *field) {
+    bool value;
+    lua_getfield(L, spec, field);
+    value = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
+static void configure(lua_State *L, int spec, struct sut_lua_supervisor *sup) {
+    struct sut_supervisor *core = &sup->core;
+    core->policy.decay_s = number(L, spec, "failure_decay");
+    core->policy.threshold = number(L, spec, "failure_threshold");
+    core->backoff_ns = sut_ns(number(L, spec, "failure_backoff"));
+    core->spacing_ns = sut_ns(number(L, spec, "resume_spacing"));
+    core->timeout_ns = sut_ns(number(L, spec, "timeout"));
+    core->pass_through_panics = flag(L, spec, "pass_through_panics");
+    core->dont_propagate_termination = flag(L, spec, "dont_propagate_termination");
+    core->lifecycle_events = flag(L, spec, "lifecycle_events");
+    sup->panic_locals = flag(L, spec, "panic_locals");
+    lua_getfield(L, spec, "stop_order");
+    core->stop_order =
+        strcmp(lua_tostring(L, -1), "parallel") == 0 ? SUT_STOP_PARALLEL : SUT_STOP_REVERSE;
+    lua_pop(L, 1);
+    if (core->lifecycle_events) core->tree->talkative += 2;
+}
+
+static void keep_function(lua_State *L, int spec, int sup, const char *field, int value) {
+    lua_getfield(L, spec, field);
+    (void)lua_setiuservalue(L, sup, value);
+}
+
+/* Pushes the userdata, complete but for its children. */
+static struct sut_lua_supervisor *push_new(lua_State *L, struct sut_lua_runtime *rt, int name) {
+    struct sut_lua_supervisor *sup = lua_newuserdatauv(L, sizeof *sup, SUT_SUPERVISOR_VALUES);
+    memset(sup, 0, sizeof *sup);
+    sup->rt = rt;
+    sut_supervisor_init(&sup->core, &rt->rt.tree);
+    sut_list_init(&sup->waiters);
+    sut_list_init(&sup->under);
+    sut_list_init(&sup->all);
+    luaL_setmetatable(L, SUT_SUPERVISOR_TYPE);
+    sut_push_runtime(L, rt);
+    (void)lua_setiuservalue(L, -2, SUT_SUPERVISOR_RUNTIME);
+    lua_newtable(L);
+    (void)lua_setiuservalue(L, -2, SUT_SUPERVISOR_ANCHORS);
+    sup->name = sut_copy_text(lua_tostring(L, name), lua_rawlen(L, name));
+    if (!sup->name) luaL_error(L, "not enough memory");
+    sup->name_length = lua_rawlen(L, name);
+    sut_list_append(&rt->supervisors, &sup->all);
+    sut_keep_object(L);
+    return sup;
+}
+
+/* The child specs at `list`: all are checked before the first is added. */
+static void add_children(lua_State *L, int sup_index, int list) {
+    struct sut_lua_supervisor *sup = lua_touserdata(L, sup_index);
+    lua_Integer count = (lua_Integer)lua_rawlen(L, list);
+    int base = lua_gettop(L);
+    for (int pass = 0; pass < 2; pass++) {
+        for (lua_Integer i = 1; i <= count; i++) {
+            (void)lua_rawgeti(L, list, i);
+            lua_getfield(L, -1, "name");
+            lua_getfield(L, -2, "run");
+            lua_getfield(L, -3, "kind");
+            lua_getfield(L, -4, "opts");
+            int body = body_of(L, base + 4);
+            if (pass == 0 && body == SUT_BODY_SUPERVISOR)
+                check_child(L, sup, sut_to_supervisor(L, base + 3));
+            if (pass == 1) (void)add(L, sup_index, base + 2, base + 3, body, base + 5);
+            lua_settop(L, base);
+        }
+    }
+}
+
+static int make(lua_State *L, struct sut_lua_runtime *rt, int name, int given) {
+    struct sut_lua_supervisor *sup;
+    int spec = lua_gettop(L) + 1;
+    sut_push_handler(L, "supervisor_spec");
+    lua_pushvalue(L, name);
+    lua_pushvalue(L, given);
+    lua_pushinteger(L, 3);
+    lua_call(L, 3, 1);
+    sup = push_new(L, rt, name);
+    configure(L, spec, sup);
+    keep_function(L, spec, spec + 1, "event_hook", SUT_SUPERVISOR_HOOK);
+    keep_function(L, spec, spec + 1, "format_error", SUT_SUPERVISOR_FORMAT_ERROR);
+    keep_function(L, spec, spec + 1, "redact", SUT_SUPERVISOR_REDACT);
+    keep_function(L, spec, spec + 1, "backoff_jitter", SUT_SUPERVISOR_JITTER);
+    lua_getfield(L, spec, "children");
+    add_children(L, spec + 1, spec + 2);
+    lua_settop(L, spec + 1);
+    return 1;
+}
+
+int sut_supervisor_new(lua_State *L) {
+    struct sut_lua *self = sut_self(L);
+    lua_settop(L, 2);
+    return make(L, sut_runtime_here(L, self), 1, 2);
+}
+
+int sut_runtime_supervisor(lua_State *L) {
+    struct sut_lua_runtime *rt = sut_check_runtime(L, 1);
+    lua_settop(L, 3);
+    return make(L, rt, 2, 3);
+}
+
+/* ---- its end ---- */
+
+static void free_service(struct sut_lua_runtime *rt, struct sut_lua_service *service) {
+    sut_task_stop(&rt->rt, &service->co.task);
+    sut_list_remove(&service->co.link);
+    if (service->co.guard) service->co.guard->co = NULL;
+    sut_service_free(service);
+}
+
+void sut_supervisor_give_up(struct sut_lua_supervisor *sup) {
+    struct sut_list released;
+    if (!sup->name) return;
+    sut_free(sup->name);
+    sup->name = NULL;
+    sut_list_remove(&sup->all);
+    sut_list_remove(&sup->under);
+    sut_list_init(&released);
+    sut_supervisor_dissolve(&sup->core, &released);
+    while (!sut_list_empty(&released)) {
+        struct sut_list *node = released.next;
+        sut_list_remove(node);
+        free_service(sup->rt, sut_service_of(SUT_CONTAINER(node, struct sut_service, u.work)));
+    }
+}
+
+/* Nothing of it runs any more when Lua collects it, or the whole state is being closed. */
+static int supervisor_gc(lua_State *L) {
+    sut_supervisor_give_up(lua_touserdata(L, 1));
+    return 0;
+}
+
+static int supervisor_tostring(lua_State *L) {
+    struct sut_lua_supervisor *sup = sut_check_supervisor(L, 1, "tostring");
+    sut_push_path(L, &sup->core, NULL);
+    return 1;
+}
+
+static int supervisor_state(lua_State *L) {
+    struct sut_lua_supervisor *sup = sut_check_supervisor(L, 1, "state");
+    lua_pushstring(L, sut_supervisor_state_name(&sup->core));
+    return 1;
+}
+
+static int supervisor_failures(lua_State *L) {
+    struct sut_lua_supervisor *sup = sut_check_supervisor(L, 1, "failures");
+    sup->core.tree->now_ns = sut_runtime_now(&sup->rt->rt);
+    lua_pushnumber(L, sut_supervisor_score(&sup->core));
+    return 1;
+}
+
+/* Methods lie in upvalue 1; the one field is the name. */
+static int supervisor_index(lua_State *L) {
+    struct sut_lua_supervisor *sup = luaL_checkudata(L, 1, SUT_SUPERVISOR_TYPE);
+    lua_pushvalue(L, 2);
+    (void)lua_rawget(L, lua_upvalueindex(1));
+    if (!lua_isnil(L, -1) || lua_type(L, 2) != LUA_TSTRING) return 1;
+    if (strcmp(lua_tostring(L, 2), "name") != 0 || !sup->name) return 1;
+    lua_pushlstring(L, sup->name, sup->name_length);
+    return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"add", sut_supervisor_add_service},
+    {"remove", sut_supervisor_remove},
+    {"remove_and_wait", sut_supervisor_remove_and_wait},
+    {"restart", sut_supervisor_restart},
+    {"services", sut_supervisor_services},
+    {"children", sut_supervisor_children},
+    {"count", sut_supervisor_count},
+    {"tree", sut_supervisor_tree},
+    {"serve", sut_supervisor_serve},
+    {"serve_background", sut_supervisor_serve_background},
+    {"stop", sut_supervisor_stop_and_wait},
+    {"unstopped_service_report", sut_supervisor_report},
+    {"state", supervisor_state},
+    {"failures", supervisor_failures},
+    {NULL, NULL},
+};
+
+static const luaL_Reg metamethods[] = {
+    {"__gc", supervisor_gc},
+    {"__close", sut_supervisor_close},
+    {"__tostring", supervisor_tostring},
+    {NULL, NULL},
+};
+
+void sut_open_supervisor(lua_State *L) {
+    luaL_newmetatable(L, SUT_SUPERVISOR_TYPE);
+    lua_pushvalue(L, -2);
+    luaL_setfuncs(L, metamethods, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -3);
+    luaL_setfuncs(L, methods, 1);
+    lua_pushcclosure(L, supervisor_index, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 1);
+}
