@@ -70,7 +70,8 @@ struct sut_events {
     uint64_t last_seq;
 };
 
-/* Makes sure that `count` records are free. Returns 0, or -1 without memory: nothing is lost then. */
+/* Makes sure that `count` records are free. Returns 0, or -1 without memory, and then nothing is
+ * lost. */
 int sut_events_reserve(struct sut_events *events, uint32_t count);
 
 /* Takes a reserved record to the end of the queue, zeroed but for seq and type. Cannot fail. */

@@ -76,7 +76,7 @@ int sut_supervisor_add(struct sut_supervisor *sup, struct sut_service *service);
 
 /* Starts everything below: what was added and neither forgotten nor still alive from a former life.
  * Cannot fail. */
-void sut_supervisor_begin(struct sut_supervisor *sup);
+void sut_supervisor_begin(struct sut_supervisor *top);
 
 /* Stops it on purpose; a child supervisor as if its parent had stopped that child. Harmless when it
  * does not run. Cannot fail. */

@@ -51,7 +51,8 @@ void sut_tree_init(struct sut_tree *tree, const struct sut_host *host,
                    struct sut_deadlines *deadlines);
 
 /* Reserves what one input may emit, twice: the end of a run comes without a reservation of its own,
- * after inputs that the run has given and reserved for. Returns 0, or -1 without memory: then give no input. */
+ * after inputs that the run has given and reserved for. Returns 0, or -1 without memory: then give
+ * no input. */
 int sut_tree_reserve(struct sut_tree *tree);
 
 /* True while a supervisor waits for attention. */
