@@ -256,19 +256,9 @@ lua_State *sut_nested(lua_State *thread) {
 
 /* ---- opening ---- */
 
-static void make_shields(lua_State *L) {
-    lua_newtable(L);
-    lua_createtable(L, 0, 1);
-    lua_pushliteral(L, "k");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-    sut_slot_set(L, SUT_SLOT_SHIELDS);
-}
-
 int sut_open_nested(lua_State *L) {
     static const luaL_Reg functions[] = {
         {"resume", nested_resume}, {"wrap", nested_wrap}, {NULL, NULL}};
-    make_shields(L);
     luaL_newlibtable(L, functions);
     sut_slot_get(L, SUT_SLOT_STATE);
     luaL_setfuncs(L, functions, 1);
