@@ -19,19 +19,20 @@ describe("the default logger", function()
 
     before_each(function()
         written, environment = {}, {}
-        io.stderr = {
+        rawset(io, "stderr", {
             write = function(_, s)
                 written[#written + 1] = s
             end,
-        }
-        os.getenv = function(name) -- luacheck: ignore 122
+        })
+        rawset(os, "getenv", function(name)
             return environment[name]
-        end
+        end)
         log.set_isatty(function() return false end)
     end)
 
     after_each(function()
-        io.stderr, os.getenv = real_stderr, real_getenv -- luacheck: ignore 122
+        rawset(io, "stderr", real_stderr)
+        rawset(os, "getenv", real_getenv)
         log.set_format("text")
         log.set_isatty(require("sutura.core").isatty)
     end)
@@ -150,10 +151,10 @@ describe("the default logger", function()
     end)
 
     it("loses a line that cannot be written, and goes on", function()
-        io.stderr = { write = function() error("attempt to use a closed file") end }
+        rawset(io, "stderr", { write = function() error("attempt to use a closed file") end })
         log.default_hook(an_event({}))
         log.report("lost")
-        io.stderr = nil
+        rawset(io, "stderr", nil)
         log.default_hook(an_event({}))
     end)
 end)

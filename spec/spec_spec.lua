@@ -210,7 +210,7 @@ describe("add", function()
     it("calls a function without a name by its place", function()
         local line = debug.getinfo(1, "l").currentline + 1
         assert.equal("A/spec_spec.lua:" .. line, path_of(function() end))
-        assert.equal("A/spec_spec.lua:" .. line + 2, path_of({ run = function() end }))
+        assert.equal("A/spec_spec.lua:" .. line + 1, path_of({ run = function() end }))
     end)
 
     it("calls an object by its option, its name, or its text, in this order", function()

@@ -99,7 +99,7 @@ void sut_push_wait(lua_State *L);
 void sut_guard_closed(struct sut_guard *guard);
 
 /* True when the supervisor of a service's coroutine asks for locals and upvalues in frames. */
-bool sut_wants_variables(const struct sut_coroutine *co);
+bool sut_wants_variables(struct sut_coroutine *co);
 
 /* Body of every service's thread, left out of traces (csrc/lua/service.c). */
 int sut_service_main(lua_State *L);

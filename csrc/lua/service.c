@@ -337,6 +337,11 @@ void sut_service_released(struct sut_runtime *runtime, struct sut_service *core)
 
 /* ---- the record ---- */
 
+bool sut_wants_variables(struct sut_coroutine *co) {
+    if (co->kind != SUT_COROUTINE_SERVICE) return false;
+    return sut_supervisor_of(sut_service_of_coroutine(co)->core.parent)->panic_locals;
+}
+
 void sut_service_set_last_error(struct sut_lua_service *service, const char *text) {
     char *copy = sut_copy_text(text, strlen(text));
     if (!copy) return;
