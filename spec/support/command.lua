@@ -53,8 +53,9 @@ end
 ---@return { code: integer, out: string, err: string } result
 function command.script(script)
     local out, err, shown = command.file(""), command.file(""), command.file("")
-    local path = command.file(SCRIPT:format(os.getenv("LD_PRELOAD") and "'" .. os.getenv("LD_PRELOAD") .. "'" or "",
-        os.getenv("LUA") or "lua5.4", shown, script))
+    -- The loader takes colons for blanks, and the shell does not cut there.
+    local preload = (os.getenv("LD_PRELOAD") or ""):gsub(" ", ":")
+    local path = command.file(SCRIPT:format(preload, os.getenv("LUA") or "lua5.4", shown, script))
     local _, _, code = os.execute(("exec env -u LD_PRELOAD timeout -k 1 %d sh %s >%s 2>%s </dev/null"):format(LIMIT_S,
         path, out, err))
     return { code = code, out = read(out), err = read(err) .. read(shown) }
