@@ -179,6 +179,7 @@ static void finish(struct sut_lua_service *service, enum sut_end end, int odd,
     service->thread_ref = LUA_NOREF;
     if (service->core.after == SUT_AFTER_RESTART)
         sut_service_set_last_error(service, "restarted on purpose");
+    if (end == SUT_END_DO_NOT_RESTART) sut_token_outlives(service->co.rt, &service->core);
     leave_run(service);
     sut_service_ended(&service->core, end, kept ? detail : (struct sut_detail){0});
     if (!kept) sut_free(failure);
@@ -331,6 +332,7 @@ void sut_service_released(struct sut_runtime *runtime, struct sut_service *core)
             if (co->subject == core->id.value) sut_wake(co, SUT_WOKEN_READY);
         }
     }
+    sut_token_outlives(rt, core);
     unref(rt->hooks, core->parent, service->body_ref, service->contained ? service : NULL);
     sut_service_free(service);
 }

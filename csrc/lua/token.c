@@ -105,6 +105,10 @@ void sut_push_token(lua_State *L, struct sut_service *service) {
     luaL_setmetatable(L, SUT_TOKEN_TYPE);
     sut_push_object(L, service->parent);
     (void)lua_setiuservalue(L, -2, 1);
+    if (!sut_slot_find(&service->parent->tree->slots, service->id)) { /* asked for by its last event */
+        sut_push_path(L, service->parent, service);
+        (void)lua_setiuservalue(L, -2, 2);
+    }
     lua_pushcfunction(L, register_token);
     lua_pushvalue(L, -2);
     if (lua_pcall(L, 1, 0, 0) != LUA_OK) lua_pop(L, 1); /* it is still equal to its like */
