@@ -23,6 +23,11 @@ describe("the nearest known name", function()
         assert.equal(1, edits)
     end)
 
+    it("is one that the word is a part of", function()
+        assert.equal("failure_backoff", (nearest("backoff", NAMES)))
+        assert.equal("event_hook", (nearest("hook", NAMES)))
+    end)
+
     it("does not look at case", function()
         local name, edits = nearest("failureBackoff", NAMES)
         assert.equal("failure_backoff", name)

@@ -30,10 +30,12 @@ local as_service = require "sutura.as_service"
 local errors = require "sutura.errors"
 local event = require "sutura.event"
 local log = require "sutura.log"
+local check_runtime_options = require "sutura.runtime_options"
 local spec = require "sutura.spec"
 
-if core.isatty then
-    log.set_isatty(core.isatty)
+log.set_isatty(core.isatty)
+if core.wall then
+    log.set_wall_clock(core.wall)
 end
 
 core.setup({
@@ -47,6 +49,9 @@ core.setup({
     supervisor_spec = function(name, given, level)
         local normal = spec.supervisor(core, name, given, level + 1)
         return normal
+    end,
+    runtime_options = function(given, level)
+        check_runtime_options(given, level + 1)
     end,
     child_spec = function(level, ...)
         local name, run, kind, options = spec.child(core, level + 1, ...)

@@ -33,12 +33,19 @@ local format = "text"
 local isatty = function()
     return false
 end
+local wall_clock = os.time
 local encode
 
 --- Says how to learn whether a descriptor is a terminal: the C module's `isatty`.
 ---@param fn fun(fd: integer): boolean
 function log.set_isatty(fn)
     isatty = fn
+end
+
+--- Says where the time of a line comes from that is no event's: Unix time, with fractions if there are any.
+---@param fn fun(): number
+function log.set_wall_clock(fn)
+    wall_clock = fn
 end
 
 --- Chooses the form of every line that the default logger writes from now on, in the whole process.
@@ -74,7 +81,7 @@ end
 -- RFC 3339 in UTC, with so many digits of a second.
 local function timestamp(wall, digits)
     if not math.type(wall) or wall ~= wall or math.abs(wall) > 2 ^ 46 then
-        wall = os.time()
+        wall = wall_clock()
     end
     local scale = 10 ^ digits
     local whole = wall // 1

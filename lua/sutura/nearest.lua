@@ -3,6 +3,7 @@
 -- The known name that is nearest to a misspelt one, for messages. It owns the distance between two names and knows
 -- nothing of what the names stand for.
 
+local MIN_PART = 4
 local MAX_LENGTH = 64 -- Longer names are cut: the work grows with the square of the length.
 
 -- The fewest insertions, deletions, replacements and swaps of neighbours that make one word of the other.
@@ -27,6 +28,11 @@ local function distance(a, b)
     return previous[#b]
 end
 
+-- A part of a name is near to it, however much is missing: people leave the first word out.
+local function is_part(word, name)
+    return #word >= MIN_PART and name:find(word, 1, true) ~= nil
+end
+
 local function comparable(word)
     return word:sub(1, MAX_LENGTH):lower()
 end
@@ -35,11 +41,12 @@ end
 ---@param word string
 ---@param names string[]
 ---@return string? name nil only if there are no names
----@return integer? edits how many edits lie between the two
+---@return integer? edits how many edits lie between the two; 1 if the word is a part of the name
 return function(word, names)
     local nearest, least
     for _, name in ipairs(names) do
-        local edits = distance(comparable(word), comparable(name))
+        local a, b = comparable(word), comparable(name)
+        local edits = is_part(a, b) and a ~= b and 1 or distance(a, b)
         if not least or edits < least then
             nearest, least = name, edits
         end

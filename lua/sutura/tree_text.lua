@@ -48,9 +48,11 @@ local function state_of(record)
     if record.score then
         details[1] = ("score %.2f of %s"):format(record.score, shown(record.failure_threshold))
     end
-    add("run %s", record.run)
-    add("restarts %s", record.restarts)
-    add("failures %s", record.failures)
+    if record.run ~= nil then -- The root has no runs: nobody restarts it.
+        add("run %s", record.run)
+        add("restarts %s", record.restarts)
+        add("failures %s", record.failures)
+    end
     add("waits in %s", record.waiting_for)
     add("last error: %s", record.last_error)
     return table.concat(parts, " ") .. (#details > 0 and ", " .. table.concat(details, ", ") or "")
