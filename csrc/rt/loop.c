@@ -109,6 +109,14 @@ static int open_handles(struct sut_loop *loop) {
     return 0;
 }
 
+/* libuv looks at a new handle's descriptor from the next turn of the loop on, and a loop without
+ * referenced handles takes none: a host that polls would never see the async handle. */
+static void watch_async(struct sut_loop *loop) {
+    uv_ref((uv_handle_t *)&loop->async);
+    (void)uv_run(loop->uv, UV_RUN_NOWAIT);
+    uv_unref((uv_handle_t *)&loop->async);
+}
+
 static struct sut_loop *make(struct sut_runtime *rt, uv_loop_t *lent, int *code) {
     struct sut_loop *loop = sut_calloc(sizeof *loop);
     *code = UV_ENOMEM;
@@ -120,6 +128,7 @@ static struct sut_loop *make(struct sut_runtime *rt, uv_loop_t *lent, int *code)
     *code = lent ? 0 : uv_loop_init(&loop->own);
     if (*code) goto fail;
     *code = open_handles(loop);
+    if (!*code && !lent) watch_async(loop);
     if (!*code) return loop;
     if (!lent) (void)uv_loop_close(&loop->own);
 fail:
