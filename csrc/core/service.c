@@ -79,6 +79,7 @@ static void stop_idle(struct sut_service *service, const struct sut_cue *cue) {
 static void recall(struct sut_service *service, const struct sut_cue *cue) {
     struct sut_supervisor *parent = service->parent;
     tree_of(service)->host->recall(service);
+    service->run--;
     stop_idle(service, cue);
     sut_supervisor_settled(parent);
 }

@@ -96,7 +96,7 @@ static int raise_deadlock(lua_State *L, struct sut_lua_runtime *rt, const char *
     for (struct sut_list *node = rt->supervisors.next; node != &rt->supervisors;
          node = node->next) {
         struct sut_lua_supervisor *sup = SUT_CONTAINER(node, struct sut_lua_supervisor, all);
-        if (!sup->core.place) lines = add_services(L, &buffer, sup, lines);
+        if (!sut_supervisor_placed(&sup->core)) lines = add_services(L, &buffer, sup, lines);
     }
     if (lines > DEADLOCK_LINES) {
         lua_pushfstring(L, "\n\tand %d more", lines - DEADLOCK_LINES);

@@ -177,7 +177,7 @@ static void begin_list(lua_State *L, int record, const struct sut_supervisor *su
 int sut_supervisor_tree(lua_State *L) {
     struct sut_lua_supervisor *sup = begin_call(L, "tree");
     const struct roll *roll = push_roll(L, &sup->core, true);
-    if (sup->core.place)
+    if (sut_supervisor_placed(&sup->core))
         push_record(L, sup->core.place);
     else
         push_root_record(L, sup);

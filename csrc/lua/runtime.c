@@ -315,7 +315,7 @@ static bool stop_roots(struct sut_lua_runtime *rt) {
          node = node->next) {
         struct sut_supervisor *sup =
             &SUT_CONTAINER(node, struct sut_lua_supervisor, all)->core;
-        if (sup->place || sup->state == SUT_SUPERVISOR_NOT_RUNNING ||
+        if (sut_supervisor_placed(sup) || sup->state == SUT_SUPERVISOR_NOT_RUNNING ||
             sup->state == SUT_SUPERVISOR_TERMINATED)
             continue;
         more = true;

@@ -42,7 +42,7 @@ void sut_supervisor_finished(struct sut_runtime *runtime, struct sut_supervisor 
     if (core->state != SUT_SUPERVISOR_TERMINATED) return;
     sut_list_remove(&sup->under);
     sut_wake_all(&sup->waiters, SUT_WOKEN_READY);
-    if (core->place || sut_supervisor_lives(core)) return;
+    if (sut_supervisor_placed(core) || sut_supervisor_lives(core)) return;
     lua_pushnil(rt->hooks);
     sut_runtime_anchor(rt->hooks, rt, core);
 }
@@ -51,7 +51,7 @@ void sut_serve_context_ended(struct sut_list *under) {
     struct sut_lua_supervisor *sup = SUT_CONTAINER(under, struct sut_lua_supervisor, under);
     sut_list_remove(under);
     sup->context_ended = true;
-    if (!sup->core.place && sut_supervisor_running(&sup->core)) {
+    if (!sut_supervisor_placed(&sup->core) && sut_supervisor_running(&sup->core)) {
         sut_supervisor_ask(&sup->core, SUT_ATTEND_STOP);
         sut_loop_touch(&sup->rt->rt);
     }
@@ -83,7 +83,7 @@ static int answer_reason(lua_State *L, int index) {
 }
 
 static void check_can_serve(lua_State *L, struct sut_lua_supervisor *sup, const char *fn) {
-    if (sup->core.place)
+    if (sut_supervisor_placed(&sup->core))
         luaL_error(L, "%s: supervisor '%s' is under '%s', which serves it", fn, sup->name,
                    sut_supervisor_of(sup->core.place->parent)->name);
     if (sup->core.state != SUT_SUPERVISOR_NOT_RUNNING &&

@@ -42,7 +42,7 @@ static void check_child(lua_State *L, struct sut_lua_supervisor *sup,
     for (const struct sut_supervisor *up = &sup->core; up; up = up->place ? up->place->parent : NULL)
         if (up == &child->core)
             luaL_error(L, "add: supervisor '%s' would be under itself", child->name);
-    if (child->core.place)
+    if (sut_supervisor_placed(&child->core))
         luaL_error(L, "add: supervisor '%s' is under '%s' already", child->name,
                    sut_supervisor_of(child->core.place->parent)->name);
     if (sut_supervisor_lives(&child->core))
