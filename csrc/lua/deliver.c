@@ -205,6 +205,10 @@ static void set_end(lua_State *L, const struct delivery *to) {
     }
     push_value(L, to);
     push_text(L, to, lua_gettop(L));
+    if (sut_error_is(L, -2, SUT_CANCELED) || sut_error_is(L, -2, SUT_DEADLINE_EXCEEDED)) {
+        lua_pushfstring(L, "%s (from some other context)", lua_tostring(L, -1));
+        lua_replace(L, -2);
+    }
     sut_service_set_last_error(to->service, lua_tostring(L, -1));
     lua_pushvalue(L, -1);
     set(L, "error_msg");
@@ -212,9 +216,6 @@ static void set_end(lua_State *L, const struct delivery *to) {
         lua_pushvalue(L, -1);
         set(L, "panic_msg");
         set_trace(L, to);
-    } else if (sut_error_is(L, -2, SUT_CANCELED) || sut_error_is(L, -2, SUT_DEADLINE_EXCEEDED)) {
-        lua_pushfstring(L, "%s (from some other context)", lua_tostring(L, -1));
-        set(L, "error_msg");
     }
     lua_pop(L, 1);
     set(L, "error");
