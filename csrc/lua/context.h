@@ -2,8 +2,8 @@
  *
  * Contexts: a tree of reasons to stop, with values and deadlines (Go's context, as suture uses it).
  *
- * Userdata "sutura.context"; uservalue 1 is the parent context or nil. A derived context is linked in
- * its parent's list and unlinked by its __gc; it keeps its parent alive, so a parent never goes
+ * Userdata "sutura.context"; uservalue 1 is the parent context or nil. A derived context is linked
+ * in its parent's list and unlinked by its __gc; it keeps its parent alive, so a parent never goes
  * first. An end is passed down at once; the cause stays where it was given and is looked up through
  * the parents. The context of a service has a guard in front, and its fields name, path, ... come
  * from the service that runs.

@@ -192,7 +192,7 @@ static int cannot_watch(lua_State *L, int code) {
 /* ---- module functions ---- */
 
 int sut_signals_context(lua_State *L) {
-    int numbers[MAX_NAMES];
+    int numbers[MAX_NAMES] = {0};
     int count = check_names(L, "signal_context", numbers);
     struct sut_lua_runtime *rt = sut_runtime_here(L, sut_self(L));
     struct sut_derived *context = sut_context_new(L, SUT_CONTEXT_CANCEL, rt, 0);
@@ -206,7 +206,7 @@ int sut_signals_context(lua_State *L) {
 }
 
 int sut_signals_on(lua_State *L) {
-    int numbers[MAX_NAMES];
+    int numbers[MAX_NAMES] = {0};
     int count = check_names(L, "on_signal", numbers);
     struct sut_lua_runtime *rt;
     struct handle *handle;
