@@ -46,9 +46,6 @@ core.setup({
     report = function(text)
         log.report(text)
     end,
-    runtime_options = function(given, level)
-        runtime_options(given, level + 1)
-    end,
     supervisor_spec = function(name, given, level)
         local normal = spec.supervisor(core, name, given, level + 1)
         return normal
