@@ -42,4 +42,21 @@ function virtual.test(body, options)
     end
 end
 
+--- The body of an `it` that holds for many cases, each in a runtime of its own.
+---@param cases table<string, any> by what a failure says of the case
+---@param body fun(rt: sutura.Runtime, case: any)
+---@return fun()
+function virtual.each(cases, body)
+    return function()
+        for text, case in pairs(cases) do
+            local ok, problem = pcall(virtual.run, function(rt)
+                body(rt, case)
+            end)
+            if not ok then
+                error(("with %s: %s"):format(text, type(problem) == "table" and problem.message or problem), 0)
+            end
+        end
+    end
+end
+
 return virtual
