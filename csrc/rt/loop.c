@@ -208,6 +208,12 @@ static bool wait_for_more(struct sut_runtime *rt) {
     return rt->loop && wait_in_loop(rt->loop);
 }
 
+/* What ran last may have closed handles of luv's, and luv up to 1.44 crashes in lua_close over one
+ * whose closing is not complete. The program may end now, so the loop makes one more round. */
+static void finish_closing(struct sut_loop *loop) {
+    if (loop && loop->lent) (void)uv_run(loop->uv, UV_RUN_NOWAIT);
+}
+
 enum sut_run sut_loop_run(struct sut_runtime *rt, bool (*done)(void *arg), void *arg, int *code) {
     enum sut_run result = SUT_RUN_DONE;
     *code = 0;
@@ -221,6 +227,7 @@ enum sut_run sut_loop_run(struct sut_runtime *rt, bool (*done)(void *arg), void 
             break;
         }
     }
+    finish_closing(rt->loop);
     rt->running = false;
     sut_loop_touch(rt);
     return result;
