@@ -15,10 +15,12 @@
 
 #include <string.h>
 
-/* Uservalues of a derived context; of a service's context there is only the supervisor. */
-enum { VALUE_PARENT = 1, VALUE_SUPERVISOR = 1, VALUE_CAUSE, VALUE_RUNTIME = 5, VALUES = 5 };
+/* Uservalues of a derived context. */
+enum { VALUE_PARENT = 1, VALUE_CAUSE, VALUE_RUNTIME = 5, VALUES = 5 };
 
-static char metatable; /* its address is the key in the registry */
+/* Their addresses are the keys in the registry. A service's context has nothing to collect. */
+static char metatable;
+static char service_metatable;
 
 static struct sut_derived *derived_of(struct sut_context *context) {
     return context->kind == SUT_CONTEXT_SERVICE ? NULL : (struct sut_derived *)context;
@@ -27,31 +29,38 @@ static struct sut_derived *derived_of(struct sut_context *context) {
 /* ---- making ---- */
 
 static void init(struct sut_context *context, enum sut_context_kind kind) {
-    context->guard.co = NULL;
-    sut_list_init(&context->below);
-    sut_list_init(&context->waiters);
+    memset(context, 0, sizeof *context);
     context->kind = (uint8_t)kind;
 }
 
 /* Puts the metatable on the value on the top. */
-static void dress(lua_State *L) {
-    (void)lua_rawgetp(L, LUA_REGISTRYINDEX, &metatable);
+static void dress(lua_State *L, const void *key) {
+    (void)lua_rawgetp(L, LUA_REGISTRYINDEX, key);
     (void)lua_setmetatable(L, -2);
 }
 
-struct sut_context *sut_context_new_service(lua_State *L, int supervisor, struct sut_id id,
+struct sut_context *sut_context_new_service(lua_State *L, const struct sut_lua_runtime *rt,
                                             uint32_t run) {
-    struct sut_context *context;
-    supervisor = lua_absindex(L, supervisor);
-    context = lua_newuserdatauv(L, sizeof *context, 1);
-    memset(context, 0, sizeof *context);
+    struct sut_context *context = lua_newuserdatauv(L, sizeof *context, 0);
     init(context, SUT_CONTEXT_SERVICE);
-    context->id = id;
     context->run = run;
-    lua_pushvalue(L, supervisor);
-    (void)lua_setiuservalue(L, -2, VALUE_SUPERVISOR);
-    dress(L);
+    context->home = rt->number;
+    dress(L, &service_metatable);
     return context;
+}
+
+static void link_to(struct sut_derived **head, struct sut_derived *derived) {
+    derived->next = *head;
+    derived->link = head;
+    if (derived->next) derived->next->link = &derived->next;
+    *head = derived;
+}
+
+static void unlink(struct sut_derived *derived) {
+    if (!derived->link) return;
+    *derived->link = derived->next;
+    if (derived->next) derived->next->link = derived->link;
+    derived->link = NULL;
 }
 
 static void hang_below(struct sut_context *parent, struct sut_derived *derived) {
@@ -59,7 +68,7 @@ static void hang_below(struct sut_context *parent, struct sut_derived *derived) 
         derived->context.err = parent->err;
         derived->context.inherited = true;
     } else {
-        sut_list_append(&parent->below, &derived->link);
+        link_to(&parent->u.below, derived);
     }
 }
 
@@ -70,7 +79,7 @@ struct sut_derived *sut_context_new(lua_State *L, enum sut_context_kind kind,
     derived = lua_newuserdatauv(L, sizeof *derived, VALUES);
     memset(derived, 0, sizeof *derived);
     init(&derived->context, kind);
-    sut_list_init(&derived->link);
+    sut_list_init(&derived->waiters);
     sut_list_init(&derived->served);
     sut_task_init(&derived->timer);
     sut_deadline_init(&derived->timer.wake, SUT_DEADLINE_CONTEXT);
@@ -78,7 +87,7 @@ struct sut_derived *sut_context_new(lua_State *L, enum sut_context_kind kind,
     derived->deadline_ns = parent ? sut_context_deadline(L, parent) : SUT_NEVER;
     sut_push_runtime(L, rt);
     (void)lua_setiuservalue(L, -2, VALUE_RUNTIME);
-    dress(L);
+    dress(L, &metatable);
     if (!parent) return derived;
     lua_pushvalue(L, parent);
     (void)lua_setiuservalue(L, -2, VALUE_PARENT);
@@ -94,26 +103,25 @@ int sut_context_root(lua_State *L) {
 /* ---- telling ---- */
 
 struct sut_context *sut_check_context(lua_State *L, int arg) {
-    return luaL_checkudata(L, arg, SUT_CONTEXT_TYPE);
+    struct sut_context *context = sut_to_context(L, arg);
+    if (!context) luaL_typeerror(L, arg, SUT_CONTEXT_TYPE);
+    return context;
 }
 
 struct sut_context *sut_to_context(lua_State *L, int index) {
     bool same;
     if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index)) return NULL;
     (void)lua_rawgetp(L, LUA_REGISTRYINDEX, &metatable);
-    same = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
+    (void)lua_rawgetp(L, LUA_REGISTRYINDEX, &service_metatable);
+    same = lua_rawequal(L, -1, -3) || lua_rawequal(L, -2, -3);
+    lua_pop(L, 3);
     return same ? lua_touserdata(L, index) : NULL;
 }
 
 struct sut_lua_runtime *sut_context_runtime(lua_State *L, int index) {
     struct sut_context *context = lua_touserdata(L, index);
-    struct sut_lua_runtime *rt;
     if (context->kind != SUT_CONTEXT_SERVICE) return derived_of(context)->rt;
-    (void)lua_getiuservalue(L, index, VALUE_SUPERVISOR);
-    rt = ((struct sut_lua_supervisor *)lua_touserdata(L, -1))->rt;
-    lua_pop(L, 1);
-    return rt;
+    return sut_runtime_at_home(L, context->home);
 }
 
 void sut_context_up(lua_State *L) {
@@ -197,7 +205,7 @@ void sut_context_push_cause(lua_State *L, int index) {
 static void leave(struct sut_derived *derived) {
     void (*left)(struct sut_derived *) = derived->left;
     derived->left = NULL;
-    sut_list_remove(&derived->link);
+    unlink(derived);
     if (!derived->rt->rt.closed) sut_task_stop(&derived->rt->rt, &derived->timer);
     if (left) left(derived);
 }
@@ -210,23 +218,35 @@ static void stop_served(struct sut_derived *derived) {
     }
 }
 
-static void end_one(struct sut_context *context, uint8_t err, struct sut_list *pending) {
+/* Moves what hangs below to the list of what is to be ended. */
+static void join(struct sut_derived **pending, struct sut_derived **below) {
+    while (*below) {
+        struct sut_derived *derived = *below;
+        unlink(derived);
+        link_to(pending, derived);
+    }
+}
+
+static void end_one(struct sut_context *context, uint8_t err, struct sut_derived **pending) {
     struct sut_derived *derived = derived_of(context);
     context->err = err;
-    sut_list_join(pending, &context->below);
-    sut_wake_all(&context->waiters, SUT_WOKEN_READY);
-    if (!derived) return;
+    join(pending, &context->u.below);
+    if (!derived) {
+        if (context->guard.co) context->u.id = sut_guard_service(&context->guard);
+        return;
+    }
+    sut_wake_all(&derived->waiters, SUT_WOKEN_READY);
     leave(derived);
     stop_served(derived);
 }
 
 void sut_context_end(struct sut_context *context, enum sut_error err) {
-    struct sut_list pending;
+    struct sut_derived *pending = NULL;
     if (context->err) return;
-    sut_list_init(&pending);
     end_one(context, (uint8_t)err, &pending);
-    while (!sut_list_empty(&pending)) {
-        struct sut_derived *derived = SUT_CONTAINER(pending.next, struct sut_derived, link);
+    while (pending) {
+        struct sut_derived *derived = pending;
+        unlink(derived);
         derived->context.inherited = true;
         end_one(&derived->context, (uint8_t)err, &pending);
     }
@@ -266,4 +286,14 @@ void sut_context_open_end(lua_State *L) {
     lua_setfield(L, -2, "__close");
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &metatable);
+    lua_newtable(L);
+    lua_pushnil(L);
+    while (lua_next(L, -3)) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, -4);
+    }
+    lua_pushnil(L);
+    lua_setfield(L, -2, "__gc");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &service_metatable);
 }

@@ -23,24 +23,30 @@ enum sut_context_kind {
     SUT_CONTEXT_SERVICE
 };
 
-/* What every context has; a service's context is no more than this, with one uservalue: the
- * supervisor's userdata. */
+struct sut_derived;
+
+/* What every context has; a service's context is no more than this and has no uservalue, for there
+ * is one for every service that runs. */
 struct sut_context {
-    struct sut_guard guard;  /* of a service's context; first */
-    struct sut_list below;   /* sut_derived.link: derived contexts */
-    struct sut_list waiters; /* sut_coroutine.link: in ctx:wait */
-    struct sut_id id;        /* of the service, in a service's context */
+    struct sut_guard guard; /* of a service's context; first */
+    union {
+        struct sut_derived *below; /* first of the derived contexts, until it ends */
+        struct sut_id id;          /* then: the service, in a service's context */
+    } u;
     uint32_t run;
     uint8_t kind;   /* enum sut_context_kind */
     uint8_t err;    /* 0, SUT_CANCELED or SUT_DEADLINE_EXCEEDED */
     bool inherited; /* it ended because its parent did: the cause is there */
+    uint8_t home;   /* sut_lua_runtime.number, in a service's context */
 };
 
 /* Every kind but the service's. Uservalues: 1 parent, 2 own cause, 3 key and 4 value of VALUE,
  * 5 the runtime's userdata. */
 struct sut_derived {
     struct sut_context context; /* first */
-    struct sut_list link;       /* in the parent's `below` */
+    struct sut_derived *next;   /* in the parent's `below`, or in what is being ended */
+    struct sut_derived **link;  /* what points at this one; NULL while nothing does */
+    struct sut_list waiters;    /* sut_coroutine.task.node: in ctx:wait */
     struct sut_list served;     /* sut_lua_supervisor.under: supervisors that are served under it */
     struct sut_lua_runtime *rt;
     struct sut_task timer; /* of TIMEOUT: wake.kind is SUT_DEADLINE_CONTEXT, never in a run queue */
@@ -51,9 +57,8 @@ struct sut_derived {
     int signum; /* of the signal that has ended it, which is its cause then; 0: none */
 };
 
-/* Pushes a new context of a service that is about to run; the supervisor's userdata, at the index,
- * becomes its uservalue. May raise for memory. */
-struct sut_context *sut_context_new_service(lua_State *L, int supervisor, struct sut_id id,
+/* Pushes a new context of a service that is about to run. May raise for memory. */
+struct sut_context *sut_context_new_service(lua_State *L, const struct sut_lua_runtime *rt,
                                             uint32_t run);
 
 /* Ends a context and everything derived from it: wakes who waits, stops the supervisors served
@@ -103,6 +108,9 @@ int sut_context_root(lua_State *L);
 /* Pushes a field of a service's context: "name", "path", "token", "supervisor", "run",
  * "last_error"; nil for others and when the service is gone. `index` is the context. */
 int sut_service_context_field(lua_State *L, int index, const char *field);
+
+/* The id of the service whose run has this guard. */
+struct sut_id sut_guard_service(const struct sut_guard *guard);
 
 /* For a live service's context: pushes why it was asked to stop, or nil while it was not. */
 void sut_service_context_push_err(lua_State *L, int index);

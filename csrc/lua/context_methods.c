@@ -169,7 +169,13 @@ static int wait(lua_State *L) {
     lua_settop(L, 1);
     if (context->err || span_ns == 0)
         return sut_wait(L, sut_self(L), co, SUT_WAIT_YIELD, SUT_NEVER, waited, 0);
-    sut_list_append(&context->waiters, &co->link);
+    if (context->kind == SUT_CONTEXT_SERVICE && context->guard.co == co) {
+        /* its own end comes as a cancellation, and needs no list */
+    } else {
+        if (context->kind == SUT_CONTEXT_SERVICE)
+            context = &sut_context_new(L, SUT_CONTEXT_CANCEL, rt, 1)->context;
+        sut_list_append(&((struct sut_derived *)context)->waiters, &co->link);
+    }
     return sut_wait(L, sut_self(L), co, SUT_WAIT_CONTEXT, due_ns, waited, 0);
 }
 

@@ -154,7 +154,6 @@ static struct sut_lua *push_state(lua_State *L) {
     self->main = lua_tothread(L, -1);
     lua_pop(L, 1);
     self->from = self->main;
-    sut_list_init(&self->runtimes);
     lua_pushvalue(L, -1);
     sut_slot_set(L, SUT_SLOT_STATE);
     return self;

@@ -169,9 +169,13 @@ static void keep_trace(lua_State *L, struct sut_lua *self, lua_State *inner) {
     if (again && self->rethrow == SUT_RETHROW_SAME) return;
     if (!again) sut_trace_clear(&self->trace);
     sut_trace_walk(&self->trace, inner, 0, sut_service_main);
+    if (!again) sut_take_variables(L, self, inner, 0);
 }
 
+/* What its closers raise and catch leaves the trace at hand alone. */
 static int close_inner(lua_State *L, struct sut_lua *self, lua_State *inner) {
+    struct sut_trace trace = self->trace;
+    bool has_variables = self->has_variables;
     lua_State *active = self->active;
     int status;
     self->active = inner;
@@ -181,6 +185,8 @@ static int close_inner(lua_State *L, struct sut_lua *self, lua_State *inner) {
     status = lua_resetthread(inner);
 #endif
     self->active = active;
+    self->trace = trace;
+    self->has_variables = has_variables;
     lua_xmove(inner, L, 1);
     return status;
 }

@@ -92,6 +92,23 @@ static uint64_t random_seed(void) {
     return seed;
 }
 
+/* A service's context has one byte to say where it is at home. */
+static void move_in(struct sut_lua *self, struct sut_lua_runtime *rt) {
+    for (unsigned number = 1; number < 256 && !rt->number; number++) {
+        if (self->homes[number]) continue;
+        self->homes[number] = rt;
+        rt->number = (uint8_t)number;
+    }
+}
+
+struct sut_lua_runtime *sut_runtime_at_home(lua_State *L, uint8_t number) {
+    struct sut_lua *self;
+    sut_slot_get(L, SUT_SLOT_STATE);
+    self = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return self->homes[number];
+}
+
 static void start_lists(struct sut_lua_runtime *rt) {
     sut_list_init(&rt->removals);
     sut_list_init(&rt->signals);
@@ -115,6 +132,7 @@ static struct sut_lua_runtime *push_runtime(lua_State *L, struct sut_lua *self,
     lua_rawsetp(L, -2, &rt->hooks);
     (void)lua_setiuservalue(L, -2, 1);
     sut_keep_object(L);
+    move_in(self, rt);
     sut_random_seed(&rt->rt.random, random_seed());
     return rt;
 }
@@ -293,6 +311,7 @@ static int runtime_timeout(lua_State *L) {
 
 static void give_up(struct sut_lua_runtime *rt) {
     rt->rt.closed = true;
+    if (rt->number) rt->self->homes[rt->number] = NULL;
     while (!sut_list_empty(&rt->supervisors))
         sut_supervisor_give_up(
             SUT_CONTAINER(rt->supervisors.next, struct sut_lua_supervisor, all));

@@ -15,7 +15,7 @@
 struct sut_lua_runtime {
     struct sut_runtime rt; /* first: the runner's pointer is ours */
     struct sut_lua *self;
-    struct sut_list all;       /* in sut_lua.runtimes */
+    uint8_t number;            /* in sut_lua.homes; 0 when there were too many */
     lua_State *hooks;          /* where hooks and other callbacks of steps run */
     struct sut_coroutine main; /* the main program's wait */
     struct sut_list removals;  /* sut_coroutine.link of those who wait for a service's end */
@@ -34,6 +34,9 @@ static inline struct sut_lua_runtime *sut_runtime_of(struct sut_runtime *rt) {
 /* The runtime that runs the caller, else the default one, which is made when first needed (may
  * raise). */
 struct sut_lua_runtime *sut_runtime_here(lua_State *L, struct sut_lua *self);
+
+/* The runtime of a number, or NULL when it is closed. Never raises. */
+struct sut_lua_runtime *sut_runtime_at_home(lua_State *L, uint8_t number);
 
 /* Pushes the runtime's userdata. */
 void sut_push_runtime(lua_State *L, struct sut_lua_runtime *rt);

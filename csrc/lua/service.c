@@ -20,10 +20,10 @@ enum { BOTTOM_HANDLER = 1, BOTTOM_GUARD };
 /* The guard has no run any more; what hangs on a service's context has ended with it. */
 static void leave_guard(struct sut_coroutine *co) {
     struct sut_guard *guard = co->guard;
-    co->guard = NULL;
-    guard->co = NULL;
     if (co->kind == SUT_COROUTINE_SERVICE)
         sut_context_end((struct sut_context *)guard, SUT_CANCELED);
+    co->guard = NULL;
+    guard->co = NULL;
 }
 
 /* A stranger has ended the run: the runner finds out at the coroutine's next turn. */
@@ -106,7 +106,7 @@ static int begin_run(lua_State *L) {
     sut_push_object(L, service->core.parent); /* 2 */
     (void)lua_getiuservalue(L, 2, SUT_SUPERVISOR_ANCHORS); /* 3 */
     thread = lua_newthread(L); /* 4 */
-    context = sut_context_new_service(L, 2, service->core.id, service->core.run); /* 5 */
+    context = sut_context_new_service(L, service->co.rt, service->core.run); /* 5 */
     sut_slot_get(L, SUT_SLOT_ON_RAISE);
     lua_pushvalue(L, 5);
     lua_pushcfunction(thread, sut_service_main);

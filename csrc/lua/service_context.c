@@ -2,21 +2,26 @@
  *
  * What the context of a service says of the service: its fields, and why it was asked to stop.
  *
- * The context names its service by id and run, so one that is kept beyond its run finds nothing.
+ * While the run lasts the guard leads to the service; after it the id does, if the service is there
+ * still.
  */
 #include "lua/context.h"
 #include "lua/supervisor.h"
 
 #include <string.h>
 
-/* The service of a context, or NULL when it has left the tree. Leaves the supervisor on the top. */
+struct sut_id sut_guard_service(const struct sut_guard *guard) {
+    return sut_service_of_coroutine(guard->co)->core.id;
+}
+
+/* The service of a context, or NULL when it has left the tree. */
 static struct sut_lua_service *find(lua_State *L, int index) {
     const struct sut_context *context = lua_touserdata(L, index);
-    struct sut_lua_supervisor *sup;
-    (void)lua_getiuservalue(L, index, 1);
-    sup = lua_touserdata(L, -1);
-    if (!sup->name) return NULL;
-    return (struct sut_lua_service *)sut_tree_find(sup->core.tree, context->id);
+    const struct sut_lua_runtime *rt;
+    if (context->guard.co) return sut_service_of_coroutine(context->guard.co);
+    rt = sut_runtime_at_home(L, context->home);
+    if (!rt || !context->err) return NULL;
+    return (struct sut_lua_service *)sut_tree_find(&rt->rt.tree, context->u.id);
 }
 
 int sut_service_context_field(lua_State *L, int index, const char *field) {
@@ -28,9 +33,10 @@ int sut_service_context_field(lua_State *L, int index, const char *field) {
         return 1;
     }
     service = find(L, index);
-    if (strcmp(field, "supervisor") == 0) return 1;
     if (!service)
         lua_pushnil(L);
+    else if (strcmp(field, "supervisor") == 0)
+        sut_push_object(L, service->core.parent);
     else if (strcmp(field, "name") == 0)
         lua_pushlstring(L, service->core.name.text, service->core.name.length);
     else if (strcmp(field, "path") == 0)
@@ -58,8 +64,7 @@ void sut_service_context_push_parent(lua_State *L, int index) {
     }
     sut_push_object(L, root_above(service));
     (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_CONTEXT);
-    lua_replace(L, -3);
-    lua_pop(L, 1);
+    lua_remove(L, -2);
 }
 
 /* Pushes the context that was served with and has ended, or nothing. */
@@ -86,7 +91,6 @@ void sut_service_context_push_err(lua_State *L, int index) {
     } else {
         sut_push_error(L, SUT_CANCELED);
     }
-    lua_remove(L, -2);
 }
 
 /* Pushes what the nearest supervisor that ends by itself ends with, or why it was asked. */
@@ -121,5 +125,4 @@ void sut_service_context_push_cause(lua_State *L, int index) {
     } else {
         push_own_cause(L, &service->core);
     }
-    lua_remove(L, -2);
 }

@@ -185,9 +185,20 @@ void sut_value_text(lua_State *L, int index, char *out, size_t size) {
 /* ---- raising ---- */
 
 static int take_variables(lua_State *L) {
-    sut_trace_push_variables(L, (lua_State *)lua_touserdata(L, 1), 2, sut_service_main);
+    sut_trace_push_variables(L, (lua_State *)lua_touserdata(L, 1), (int)lua_tointeger(L, 2),
+                             sut_service_main);
     sut_slot_set(L, SUT_SLOT_VARIABLES);
     return 0;
+}
+
+void sut_take_variables(lua_State *L, struct sut_lua *self, lua_State *from, int level) {
+    self->has_variables = false;
+    if (!self->current || !sut_wants_variables(self->current) || !lua_checkstack(L, 100)) return;
+    lua_pushcfunction(L, take_variables);
+    lua_pushlightuserdata(L, from);
+    lua_pushinteger(L, level);
+    self->has_variables = lua_pcall(L, 2, 0, 0) == LUA_OK;
+    if (!self->has_variables) lua_pop(L, 1);
 }
 
 static bool was_raised(lua_State *L, struct sut_lua *self) {
@@ -207,12 +218,8 @@ int sut_on_raise(lua_State *L) {
     if (again && how == SUT_RETHROW_SAME) return 1;
     if (!again) sut_trace_clear(&self->trace);
     sut_trace_walk(&self->trace, L, 1, sut_service_main);
-    self->has_variables = false;
-    if (!again && self->current && sut_wants_variables(self->current) && lua_checkstack(L, 100)) {
-        lua_pushcfunction(L, take_variables);
-        lua_pushlightuserdata(L, L);
-        self->has_variables = lua_pcall(L, 1, 0, 0) == LUA_OK;
-    }
+    /* Seen from the function that takes them, what raised is level 2. */
+    if (!again) sut_take_variables(L, self, L, 2);
     lua_settop(L, 1);
     return 1;
 }
