@@ -272,7 +272,7 @@ describe("an end after being asked to stop", function()
         ["an error"] = { "service_terminate", function(ctx) ctx:wait() return nil, "late" end },
         ["a panic"] = { "service_panic", function(ctx) ctx:wait() error("late", 0) end },
     }
-    it("with an error or panic is the event with stopping, not counted, not restarted", in_each(CASES, function(rt, case)
+    it("with an error or panic is the event with stopping, not counted or restarted", in_each(CASES, function(rt, case)
         local it_is = ended(rt, case[2])
         assert.is_true(it_is.sup:remove_and_wait(it_is.token))
         local event = it_is.record:only(case[1])
