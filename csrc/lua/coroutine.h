@@ -101,6 +101,10 @@ void sut_guard_closed(struct sut_guard *guard);
 /* True when the supervisor of a service's coroutine asks for locals and upvalues in frames. */
 bool sut_wants_variables(struct sut_coroutine *co);
 
+/* Keeps the locals and upvalues of a raise for such a supervisor: those of `from`, from the level
+ * on, seen from a called function when `from` is `L`. Never raises. (csrc/lua/state.c) */
+void sut_take_variables(lua_State *L, struct sut_lua *self, lua_State *from, int level);
+
 /* Body of every service's thread, left out of traces (csrc/lua/service.c). */
 int sut_service_main(lua_State *L);
 
