@@ -8,4 +8,5 @@ ignore = { "211/_.*", "212/_.*", "213/_.*" }
 read_globals = { "sutura_no_patch" }
 globals = { "coroutine.resume", "coroutine.wrap" }
 files["spec"] = { std = "+busted", globals = { "sutura_no_patch" } }
-files["library"] = { ignore = { "211", "212", "213", "241", "331" } }
+-- An annotation is one line, however long.
+files["library"] = { ignore = { "211", "212", "213", "241", "331", "631" } }

@@ -109,7 +109,7 @@ demo: ## install what is missing, build, and watch a tree crash and heal
 bench: all ## print what it costs
 	@$(LUA) bench/run.lua
 
-doc: ## write docs/reference.md from the annotations
+doc: all ## write docs/reference.md and docs/state.md
 	@$(LUA) scripts/reference.lua
 
 install: all ## install below DESTDIR and PREFIX

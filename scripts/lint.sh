@@ -130,6 +130,9 @@ too_long() { find csrc lua -name '*.[ch]' -o -name '*.lua' | xargs wc -l | awk '
 
 contract() { "$LUA" scripts/check_contract.lua docs/contract.md; }
 
+# Loads the module, as make lets it be found.
+pages_are_current() { "$LUA" scripts/reference.lua --check; }
+
 check "a ring includes only itself and the rings below it" nothing included_outwards
 check "the core refers to no Lua, no libuv, no clock and no file" nothing core_sees_outside
 check "the core allocates in core/alloc.c alone" nothing core_allocates
@@ -148,6 +151,7 @@ check "nothing is left for later" nothing leftovers
 check "no spec is skipped or pending" nothing skipped
 check "no file is over 450 lines" nothing too_long
 check "every sentence of the contract has its spec or its issue" contract
+check "the generated pages are current" pages_are_current
 
 echo "1..$count"
 [ "$failures" = 0 ]

@@ -1,0 +1,113 @@
+---@meta
+-- SPDX-License-Identifier: MIT
+--
+-- Events by type: annotations only. See library/sutura.lua.
+
+--# Events
+
+--- What a hook is called with. Adding a supervisor to another gives it, and all below, the other's hook. Hooks run
+--- between steps of the tree, in order, and may call any method of any supervisor; they cannot wait. A hook that raises
+--- is reported on the default logger and changes nothing else. `tostring(event)` is one line. Source: suture v4's
+--- events; `seq`, both clocks and the path are ours.
+---@class sutura.Event
+---@field type string
+---@field time number the runtime's time, in seconds
+---@field wall number Unix time; on a virtual clock its `epoch` plus `time`
+---@field seq integer counts up in a runtime, without gaps
+---@field supervisor sutura.Supervisor
+---@field supervisor_name string
+---@field path string of the service, or of the supervisor in an event of its own
+local Event = {}
+
+--- The event as a plain table with the same names, fit for any JSON encoder.
+---
+--- Without `supervisor`, `service` and `frames`; `token` is its path and `error` is text; strings are valid UTF-8 and
+--- bounded; numbers that are not finite are "inf", "-inf" or "nan". Never raises. Source: suture v4's Map.
+---@nodiscard
+---@return table<string, string|number|boolean>
+function Event:map() end
+
+---@alias sutura.AnyEvent sutura.PanicEvent|sutura.TerminateEvent|sutura.BackoffEvent|sutura.ResumeEvent|sutura.StopTimeoutEvent|sutura.ServiceStartEvent|sutura.ServiceStopEvent|sutura.SupervisorStartEvent|sutura.SupervisorStopEvent
+
+--- What every event about a service has.
+---@class sutura.ServiceEvent: sutura.Event
+---@field service function|sutura.ServiceObject|sutura.Supervisor what was added
+---@field service_name string
+---@field token sutura.Token
+---@field run integer number of the run, from 1
+
+--- A service raised. Source: suture v4's EventServicePanic.
+---@class sutura.PanicEvent: sutura.ServiceEvent
+---@field type "service_panic"
+---@field current_failures number the supervisor's score after it
+---@field failure_threshold number
+---@field restarting boolean whether it restarts now: false in a pause
+---@field stopping boolean whether it was asked to stop: not counted then
+---@field error any the value that was raised
+---@field error_msg string its text
+---@field panic_msg string the same text
+---@field stacktrace string taken at the raise; head and tail of a deep one
+---@field frames sutura.Frame[] the same trace, innermost first
+
+--- A service returned, with an error or without. Source: suture v4's EventServiceTerminate.
+---@class sutura.TerminateEvent: sutura.ServiceEvent
+---@field type "service_terminate"
+---@field current_failures number the supervisor's score after it
+---@field failure_threshold number
+---@field restarting boolean whether it restarts now: false in a pause
+---@field stopping boolean whether it was asked to stop: not counted then
+---@field error? any what it returned as its error
+---@field error_msg? string its text
+
+--- Too much has failed: restarts are paused. Source: suture v4's EventBackoff.
+---@class sutura.BackoffEvent: sutura.Event
+---@field type "backoff"
+---@field current_failures number the score, over the threshold
+---@field delay number seconds that the pause will last
+
+--- A pause has ended. Source: suture v4's EventResume.
+---@class sutura.ResumeEvent: sutura.Event
+---@field type "resume"
+---@field current_failures number 0
+---@field delay number seconds between the restarts: `resume_spacing`
+
+--- A service did not stop in its time. Source: suture v4's EventStopTimeout.
+---@class sutura.StopTimeoutEvent: sutura.ServiceEvent
+---@field type "stop_timeout"
+---@field killed boolean whether it is closed by force now; else it is left
+---@field stacktrace string where it is stuck
+---@field waiting_for string such as "await at worker.lua:12"; "" when it does not wait
+
+--- A run begins. Only with `lifecycle_events`. Source: ours.
+---@class sutura.ServiceStartEvent: sutura.ServiceEvent
+---@field type "service_start"
+
+--- A run has ended. Only with `lifecycle_events`. Source: ours.
+---@class sutura.ServiceStopEvent: sutura.ServiceEvent
+---@field type "service_stop"
+---@field reason "returned"|"error"|"panic"|"do not restart"|"terminate tree"|"stopped"
+
+--- A supervisor begins to serve. Only with `lifecycle_events`. Source: ours.
+---@class sutura.SupervisorStartEvent: sutura.Event
+---@field type "supervisor_start"
+
+--- A supervisor has ended. Only with `lifecycle_events`. Source: ours.
+---@class sutura.SupervisorStopEvent: sutura.Event
+---@field type "supervisor_stop"
+---@field reason "panic"|"do not restart"|"terminate tree"|"stopped"
+
+--- One call of a stack trace.
+---@class sutura.Frame
+---@field source string short source, or "[C]"
+---@field line? integer
+---@field name? string the function's name, if it is known
+---@field what "Lua"|"C"|"main"
+---@field locals? sutura.Variable[] with `panic_locals`, in the first frames
+---@field upvalues? sutura.Variable[] with `panic_locals`, in the first frames
+
+--- A local or an upvalue as bounded text, taken without metamethods.
+---@class sutura.Variable
+---@field name string
+---@field text string
+
+return Event

@@ -1,0 +1,86 @@
+---@meta
+-- SPDX-License-Identifier: MIT
+--
+-- Runtimes: annotations only. See library/sutura.lua.
+
+--# Runtimes
+
+--- A loop with its clock, its run queue and its trees. Every Lua state has a default one; others are for tests, with a
+--- virtual clock that passes at once, and for embedding. As a `<close>` variable it is closed. Source: ours.
+---@class sutura.Runtime
+local Runtime = {}
+
+--- Options of `sutura.runtime`.
+---@class sutura.RuntimeOptions
+---@field clock? "real"|"virtual" default "real"; a virtual one starts at 0 and jumps to the next deadline when nothing can run
+---@field seed? number makes everything random repeat; default: none
+---@field epoch? number Unix time at 0 of a virtual clock; default 0
+---@field close_budget? number seconds that the closers of a service have that is closed by force; default 0.1
+
+--- A new supervisor in this runtime; see `sutura.supervisor`.
+---@nodiscard
+---@param name string
+---@param spec? sutura.SupervisorSpec
+---@return sutura.Supervisor
+function Runtime:supervisor(name, spec) end
+
+--- Runs a program as a coroutine that may wait, and the loop with it, until the program returns.
+---
+--- Raises what the program raises, a string with its stack trace appended; "deadlock" when the program waits for what
+--- can never come; and when the runtime runs already. What else runs stays where it is, and goes on at the next run.
+--- Without a function it runs until nothing is left that could ever run again.
+---@async
+---@param fn? fun(): any
+---@return any ... what `fn` returned
+function Runtime:run(fn) end
+
+--- The time of its clock.
+---@nodiscard
+---@return number seconds
+function Runtime:now() end
+
+--- Virtual clock: passes some time, and runs all that falls due, in order of time, with the clock at each deadline.
+---
+--- Raises on a real clock, and inside a step of the same runtime.
+---@param s number seconds, finite, 0 or more
+function Runtime:advance(s) end
+
+--- Runs what can run now, without passing time. Raises inside a step of the same runtime.
+function Runtime:settle() end
+
+--- One step for a host's loop: serves what is ready, and waits for it up to the limit.
+---
+--- Raises on a virtual clock, inside a step, and when luv's loop runs it.
+---@param limit? number seconds; default 0: does not wait
+---@return boolean more whether something is ready or will fall due
+function Runtime:step(limit) end
+
+--- The descriptor that is readable when `step` has something to do. With `events` and `timeout` it makes the runtime an
+--- object that cqueues polls. Raises on a virtual clock.
+---@nodiscard
+---@return integer fd
+function Runtime:pollfd() end
+
+--- What to poll the descriptor for: always "r". Raises on a virtual clock.
+---@nodiscard
+---@return string
+function Runtime:events() end
+
+--- How long a host may wait before the next `step`; nil: until the descriptor is readable. Raises on a virtual clock.
+---@nodiscard
+---@return number? seconds
+function Runtime:timeout() end
+
+--- Shares luv's loop: its callbacks and our services then run in one loop, whoever runs it.
+---
+--- With another copy of libuv than ours it is driven through luv's poll and timer instead, and returns `true,
+--- "driven"`. Raises on a virtual clock, inside a step, once it watches signals, and for another luv than before.
+---@param luv table what `require "luv"` gave
+---@return true attached
+---@return "driven"? how
+function Runtime:attach(luv) end
+
+--- Stops what runs, waits for it, and gives everything back. Harmless when closed. Raises inside a step of its own.
+function Runtime:close() end
+
+return Runtime
