@@ -159,23 +159,23 @@ static int waited(lua_State *L, int status, lua_KContext ctx) {
 }
 
 /* An end that has come, and a limit of 0, still give way once: no loop on it goes without a turn.
- */
+ * The own end of a service comes as a cancellation and needs no list, unless a shield keeps that
+ * off. */
 static int wait(lua_State *L) {
     struct sut_context *context = check_own(L, "wait");
     struct sut_lua_runtime *rt = sut_context_runtime(L, 1);
     int64_t span_ns = sut_check_span(L, 2, "wait", "limit", SUT_NEVER);
     struct sut_coroutine *co = sut_wait_begin(L, sut_self(L), rt, "ctx:wait");
     int64_t due_ns = sut_time_after(sut_runtime_now(&rt->rt), span_ns);
+    struct sut_list *waiters = NULL;
     lua_settop(L, 1);
     if (context->err || span_ns == 0)
         return sut_wait(L, sut_self(L), co, SUT_WAIT_YIELD, SUT_NEVER, waited, 0);
-    if (context->kind == SUT_CONTEXT_SERVICE && context->guard.co == co) {
-        /* its own end comes as a cancellation, and needs no list */
-    } else {
-        if (context->kind == SUT_CONTEXT_SERVICE)
-            context = &sut_context_new(L, SUT_CONTEXT_CANCEL, rt, 1)->context;
-        sut_list_append(&((struct sut_derived *)context)->waiters, &co->link);
-    }
+    if (context->kind != SUT_CONTEXT_SERVICE)
+        waiters = &((struct sut_derived *)context)->waiters;
+    else if (context->guard.co != co || co->shields > 0)
+        waiters = &sut_context_new(L, SUT_CONTEXT_CANCEL, rt, 1)->waiters;
+    if (waiters) sut_list_append(waiters, &co->link);
     return sut_wait(L, sut_self(L), co, SUT_WAIT_CONTEXT, due_ns, waited, 0);
 }
 
@@ -223,7 +223,6 @@ void sut_open_context(lua_State *L) {
                                        {"wait", wait},
                                        {NULL, NULL}};
     luaL_newmetatable(L, SUT_CONTEXT_TYPE);
-    sut_context_open_end(L);
     lua_pushcfunction(L, context_tostring);
     lua_setfield(L, -2, "__tostring");
     lua_pushvalue(L, -2);
@@ -232,5 +231,6 @@ void sut_open_context(lua_State *L) {
     luaL_setfuncs(L, methods, 1);
     lua_pushcclosure(L, context_index, 2);
     lua_setfield(L, -2, "__index");
+    sut_context_open_end(L);
     lua_pop(L, 1);
 }
