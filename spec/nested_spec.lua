@@ -285,6 +285,46 @@ describe("a wait in a nested coroutine", function()
         assert.equal(2, select(2, trace:gsub("in a coroutine resumed by:", "")))
     end)
 
+    it("shows the failing stack though the closers of the inner coroutine fail too and are caught", function()
+        serve(function()
+            local function deepest() error("no more") end
+            local function closer() pcall(wrap(function() error("of a closer") end)) end
+            wrap(function()
+                local _guard <close> = setmetatable({}, { __close = closer })
+                deepest()
+            end)()
+        end)
+        assert.matches("no more$", events[1].panic_msg)
+        assert.matches("'deepest'", events[1].stacktrace)
+        assert.is_nil(events[1].stacktrace:find("'closer'", 1, true))
+    end)
+
+    it("shows the locals of the inner coroutine to who asks for them", function()
+        runtime:run(function()
+            local sup = sutura.supervisor("A", {
+                panic_locals = true,
+                event_hook = function(event) events[#events + 1] = event end,
+            })
+            sup:add("worker", function()
+                wrap(function()
+                    local answer = 42
+                    error("no more " .. answer)
+                end)()
+            end, { restart = "permanent" })
+            sup:serve_background()
+            sutura.yield()
+            sutura.yield()
+            sup:stop()
+        end)
+        local found
+        for _, frame in ipairs(events[1].frames) do
+            for _, variable in ipairs(frame.locals or {}) do
+                if variable.name == "answer" then found = variable.text end
+            end
+        end
+        assert.equal("42", found)
+    end)
+
     it("shows nothing of an inner failure that was caught", function()
         serve(function()
             local function forgiven() error("forgiven") end
