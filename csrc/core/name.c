@@ -9,9 +9,11 @@
 
 #include "core/alloc.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 enum { FIRST_BUCKETS = 8 };
+enum { NAMES_OF_A_BUCKET = 2 }; /* on average, when the table doubles */
 
 /* FNV-1a over 32 bits, with the high half folded in, for few low bits choose the bucket. */
 static uint32_t hash_text(const char *text, size_t length) {
@@ -25,8 +27,9 @@ static struct sut_name **bucket_of(const struct sut_names *names, const char *te
     return &names->buckets[hash_text(text, length) & (names->bucket_count - 1)];
 }
 
-static struct sut_name *next_equal(struct sut_name *name, const char *text, size_t length) {
-    while (name && (name->length != length || memcmp(name->text, text, length) != 0))
+static struct sut_name *next_equal(const struct sut_names *names, struct sut_name *name,
+                                   const char *text, size_t length) {
+    while (name && (name->length != length || memcmp(sut_name_text(names, name), text, length) != 0))
         name = name->next;
     return name;
 }
@@ -38,11 +41,12 @@ static void link_at(struct sut_name **link, struct sut_name *name) {
 
 /* Deals the names of an old bucket out to its two new ones, in order. `high` is the bit of the
  * hash that now counts. */
-static void split(struct sut_name *name, struct sut_name **low_end, struct sut_name **high_end,
-                  uint32_t high) {
+static void split(const struct sut_names *names, struct sut_name *name, struct sut_name **low_end,
+                  struct sut_name **high_end, uint32_t high) {
     while (name) {
         struct sut_name *next = name->next;
-        struct sut_name ***end = hash_text(name->text, name->length) & high ? &high_end : &low_end;
+        bool is_high = hash_text(sut_name_text(names, name), name->length) & high;
+        struct sut_name ***end = is_high ? &high_end : &low_end;
         link_at(*end, name);
         *end = &name->next;
         name = next;
@@ -53,12 +57,12 @@ static void split(struct sut_name *name, struct sut_name **low_end, struct sut_n
 
 int sut_names_reserve(struct sut_names *names) {
     uint32_t old = names->bucket_count;
-    if (names->count < old || old > UINT32_MAX / 2) return 0;
+    if (names->count / NAMES_OF_A_BUCKET < old || old > UINT32_MAX / 2) return 0;
     uint32_t count = old ? old * 2 : FIRST_BUCKETS;
     struct sut_name **buckets = sut_calloc(count * sizeof(struct sut_name *));
     if (!buckets) return old ? 0 : -1;
     for (uint32_t i = 0; i < old; i++)
-        split(names->buckets[i], &buckets[i], &buckets[i + old], old);
+        split(names, names->buckets[i], &buckets[i], &buckets[i + old], old);
     sut_free(names->buckets);
     names->buckets = buckets;
     names->bucket_count = count;
@@ -66,8 +70,9 @@ int sut_names_reserve(struct sut_names *names) {
 }
 
 void sut_name_add(struct sut_names *names, struct sut_name *name) {
-    struct sut_name **bucket = bucket_of(names, name->text, name->length);
-    const struct sut_name *newest = next_equal(*bucket, name->text, name->length);
+    const char *text = sut_name_text(names, name);
+    struct sut_name **bucket = bucket_of(names, text, name->length);
+    const struct sut_name *newest = next_equal(names, *bucket, text, name->length);
     name->number = newest ? newest->number + 1 : 1;
     name->next = *bucket;
     if (name->next) name->next->link = &name->next;
@@ -88,14 +93,16 @@ struct sut_name *sut_name_find(const struct sut_names *names, const char *text, 
                                int *more) {
     *more = 0;
     if (!names->bucket_count) return NULL;
-    struct sut_name *newest = next_equal(*bucket_of(names, text, length), text, length);
-    if (newest) *more = next_equal(newest->next, text, length) != NULL;
+    struct sut_name *newest = next_equal(names, *bucket_of(names, text, length), text, length);
+    if (newest) *more = next_equal(names, newest->next, text, length) != NULL;
     return newest;
 }
 
 void sut_names_free(struct sut_names *names) {
     sut_free(names->buckets);
-    memset(names, 0, sizeof *names);
+    names->buckets = NULL;
+    names->bucket_count = 0;
+    names->count = 0;
 }
 
 /* ---- the path form ---- */

@@ -15,16 +15,21 @@
 struct sut_name {
     struct sut_name *next;
     struct sut_name **link; /* what points at this node; NULL while in no table */
-    const char *text;       /* `length` bytes of any value, and a NUL after them */
     uint32_t length;
     uint32_t number; /* 1 for the first of its name, 2 for the next ... */
 };
 
 struct sut_names {
+    size_t text_at; /* from every node of this table to its text: `length` bytes and a NUL */
     struct sut_name **buckets;
     uint32_t bucket_count; /* a power of two, or 0 */
     uint32_t count;
 };
+
+/* The text of a node. */
+static inline const char *sut_name_text(const struct sut_names *names, const struct sut_name *name) {
+    return (const char *)name + names->text_at;
+}
 
 /* Makes room for one more name. Returns 0, or -1 without memory when there is no bucket at all;
  * growing an existing table may fail silently, for it only makes lookups slower. */

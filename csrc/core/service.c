@@ -11,13 +11,18 @@
 
 #include <string.h>
 
-void sut_service_init(struct sut_service *service, const char *text, uint32_t length) {
+#define MS_NS INT64_C(1000000)
+
+void sut_service_init(struct sut_service *service, uint32_t length) {
     memset(service, 0, sizeof *service);
     sut_list_init(&service->sibling);
     sut_list_init(&service->u.work);
-    service->name.text = text;
     service->name.length = length;
     service->kill = true;
+}
+
+const char *sut_service_text(const struct sut_service *service) {
+    return sut_name_text(&service->parent->names, &service->name);
 }
 
 static struct sut_tree *tree_of(const struct sut_service *service) { return service->parent->tree; }
@@ -94,7 +99,7 @@ static void kill_now(struct sut_service *service) {
 
 /* The time a service has, from the moment it is asked. */
 static int64_t stop_time(const struct sut_service *service) {
-    if (service->shutdown == SUT_SHUTDOWN_TIME) return service->shutdown_ns;
+    if (service->shutdown == SUT_SHUTDOWN_TIME) return service->shutdown_ms * MS_NS;
     if (service->shutdown == SUT_SHUTDOWN_INFINITY || service->child) return SUT_NEVER;
     return service->parent->timeout_ns;
 }

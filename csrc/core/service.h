@@ -47,7 +47,7 @@ enum sut_after { SUT_AFTER_KEEP, SUT_AFTER_RESTART, SUT_AFTER_FORGET };
 /* How long a service may take to stop. */
 enum sut_shutdown {
     SUT_SHUTDOWN_DEFAULT, /* the supervisor's timeout; a child supervisor: what its subtree needs */
-    SUT_SHUTDOWN_TIME,    /* shutdown_ns */
+    SUT_SHUTDOWN_TIME,    /* shutdown_ms */
     SUT_SHUTDOWN_INFINITY, /* as long as it wants */
     SUT_SHUTDOWN_KILL      /* closed at once, which is no timeout */
 };
@@ -69,25 +69,26 @@ struct sut_service {
     struct sut_supervisor *parent;
     struct sut_supervisor *child; /* the supervisor that is run here, or NULL for a body */
     struct sut_id id;
-    int64_t shutdown_ns; /* of SUT_SHUTDOWN_TIME */
     int64_t started_ns;
+    uint32_t shutdown_ms; /* of SUT_SHUTDOWN_TIME */
     uint32_t run; /* 1 in the first run, 0 before it */
     uint32_t failures;
-    uint32_t overran;        /* number of the tree's latest stop when it overran its time, or 0 */
-    uint32_t pending_events; /* events that name it and are not delivered yet */
-    uint8_t state;           /* enum sut_state */
-    uint8_t after;           /* enum sut_after, while it is asked to stop */
-    uint8_t shutdown;        /* enum sut_shutdown */
-    bool kill : 1;           /* may be closed by force */
-    bool asked : 1;          /* asked to stop, and its resume for that is still to come */
-    bool overdue : 1;        /* its time passed before that resume */
-    bool ghost : 1;          /* forgotten, and kept for a report: what may still ask for its path */
-    bool awaited : 1;        /* somebody waits for its end: the host's mark */
+    uint32_t overran;  /* number of the tree's latest stop when it overran its time, or 0 */
+    uint8_t state;     /* enum sut_state */
+    uint8_t after;     /* enum sut_after, while it is asked to stop */
+    uint8_t shutdown;  /* enum sut_shutdown */
+    bool kill : 1;     /* may be closed by force */
+    bool asked : 1;    /* asked to stop, and its resume for that is still to come */
+    bool overdue : 1;  /* its time passed before that resume */
+    bool ghost : 1;    /* forgotten, and kept for a report: what may still ask for its path */
 };
 
-/* Sets what a new service must have, killed when over its time and with the default shutdown;
- * `text` must live as long as the service. Cannot fail. */
-void sut_service_init(struct sut_service *service, const char *text, uint32_t length);
+/* Sets what a new service must have, killed when over its time and with the default shutdown. The
+ * text of its name, `length` bytes and a NUL, lies where sut_host.text_at says. Cannot fail. */
+void sut_service_init(struct sut_service *service, uint32_t length);
+
+/* The name of a service that has been added. */
+const char *sut_service_text(const struct sut_service *service);
 
 /* Feeds one input to the life table. Events it may cause must be reserved. Cannot fail. */
 void sut_service_input(struct sut_service *service, struct sut_cue cue);

@@ -15,6 +15,7 @@
 void sut_supervisor_init(struct sut_supervisor *sup, struct sut_tree *tree) {
     memset(sup, 0, sizeof *sup);
     sup->tree = tree;
+    sup->names.text_at = tree->host->text_at - offsetof(struct sut_service, name);
     sut_list_init(&sup->children);
     sut_list_init(&sup->ghosts);
     sut_list_init(&sup->queue);
@@ -218,11 +219,9 @@ struct sut_event *sut_supervisor_emit(struct sut_supervisor *sup, struct sut_ser
     event->supervisor = sup;
     event->score = sut_supervisor_score(sup);
     event->stopping = sup->state == SUT_SUPERVISOR_STOPPING;
-    sup->pending_events++;
     if (service) {
         event->service = service;
         event->run = service->run;
-        service->pending_events++;
     }
     return event;
 }

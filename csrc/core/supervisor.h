@@ -52,7 +52,6 @@ struct sut_supervisor {
     uint32_t child_count;
     uint32_t living;      /* children between start and end, abandoned ones not counted */
     uint32_t stop_number; /* of its latest stop: orders stops of the whole tree */
-    uint32_t pending_events;
     uint8_t state;      /* enum sut_supervisor_state */
     uint8_t stop_order; /* enum sut_stop_order */
     uint8_t attend;     /* set of enum sut_attend */

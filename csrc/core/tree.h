@@ -22,6 +22,8 @@ enum sut_deadline_kind {
 /* What the tree asks of the rings above while it decides. None of these may fail, run user code or
  * give the tree an input. */
 struct sut_host {
+    /* From the start of a service's structure to the text of its name. */
+    size_t text_at;
     /* Put the first resume of a run at the end of the run queue. */
     void (*start)(struct sut_service *service);
     /* Take that back: it never starts. */

@@ -69,20 +69,20 @@ int sut_supervisor_remove_and_wait(lua_State *L) {
     if (!service && is_wrong_supervisor(L)) return 2;
     if (sup->core.state == SUT_SUPERVISOR_TERMINATED) return sut_fail(L, SUT_ERR_NOT_RUNNING);
     if (!service) return answer_true(L);
-    if (is_self(self, service) || sut_cannot_wait(L, self) || limit == 0) {
+    if (is_self(self, service) || sut_cannot_wait(L, self) || limit == 0 ||
+        (self->current && self->current->shields > 0 && sut_caller_is_under(self, service))) {
         id = service->id;
         ask_to_remove(L, sup, service);
         if (is_self(self, service) || !sut_tree_find(sup->core.tree, id)) return answer_true(L);
         return sut_fail(L, SUT_ERR_TIMEOUT);
     }
     co = sut_wait_begin(L, self, sup->rt, "remove_and_wait");
+    if (!sut_service_extras(sut_service_of(service))) return luaL_error(L, "not enough memory");
     id = service->id;
     ask_to_remove(L, sup, service);
     service = sut_slot_find(&sup->core.tree->slots, id);
     if (!service || service->ghost) return answer_true(L);
-    service->awaited = true;
-    co->subject = id.value;
-    sut_list_append(&sup->rt->removals, &co->link);
+    sut_list_append(&sut_service_of(service)->extras->waiters, &co->task.node);
     return sut_wait(L, self, co, SUT_WAIT_SERVICE,
                     sut_time_after(sut_runtime_now(&sup->rt->rt), limit), removed, 0);
 }

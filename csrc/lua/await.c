@@ -13,8 +13,10 @@
 
 enum await_state { AWAIT_OPEN, AWAIT_RESUMED, AWAIT_OVER };
 
-struct await {
-    struct sut_coroutine *co; /* valid while OPEN */
+struct sut_await {
+    struct sut_coroutine *co; /* who waits; NULL once the run is over or nobody can wait any more */
+    struct sut_await *next;   /* of the same coroutine */
+    struct sut_lua_runtime *rt;
     enum await_state state;
 };
 
@@ -23,7 +25,7 @@ enum { ARG_START = 1, ARG_LIMIT, ARG_AWAIT };
 
 /* resume(...): upvalue 2 is the await. Packs first, so that a failure changes nothing. */
 static int await_resume(lua_State *L) {
-    struct await *await = lua_touserdata(L, lua_upvalueindex(2));
+    struct sut_await *await = lua_touserdata(L, lua_upvalueindex(2));
     int count = lua_gettop(L);
     if (await->state != AWAIT_OPEN) return 0;
     lua_createtable(L, count, 1);
@@ -33,18 +35,42 @@ static int await_resume(lua_State *L) {
     for (int i = count; i >= 1; i--) lua_rawseti(L, 1, i);
     (void)lua_setiuservalue(L, lua_upvalueindex(2), 1);
     await->state = AWAIT_RESUMED;
-    if (await->co->rt->rt.closed) return 0;
+    if (!await->co || await->rt->rt.closed) return 0;
     if (await->co->wait == SUT_WAIT_AWAIT) sut_wake(await->co, SUT_WOKEN_READY);
-    sut_loop_touch(&await->co->rt->rt);
+    sut_loop_touch(&await->rt->rt);
+    return 0;
+}
+
+/* ---- whose it is ---- */
+
+void sut_awaits_leave(struct sut_coroutine *co) {
+    while (co->awaits) {
+        struct sut_await *await = co->awaits;
+        co->awaits = await->next;
+        await->co = NULL;
+    }
+}
+
+static void leave(struct sut_await *await) {
+    struct sut_await **at;
+    if (!await->co) return;
+    for (at = &await->co->awaits; *at != await; at = &(*at)->next) continue;
+    *at = await->next;
+    await->co = NULL;
+}
+
+/* Its thread was collected in the middle of the wait. */
+static int await_gc(lua_State *L) {
+    leave(lua_touserdata(L, 1));
     return 0;
 }
 
 /* The wait is over, with a resume or without. */
 static int await_close(lua_State *L) {
-    struct await *await = lua_touserdata(L, 1);
+    struct sut_await *await = lua_touserdata(L, 1);
     bool resumed = await->state == AWAIT_RESUMED;
-    struct sut_lua_runtime *rt = await->co->rt;
     char text[256];
+    leave(await);
     if (await->state == AWAIT_OVER) return 0;
     await->state = AWAIT_OVER;
     if (resumed || lua_getiuservalue(L, 1, 2) != LUA_TFUNCTION) return 0;
@@ -52,7 +78,7 @@ static int await_close(lua_State *L) {
     (void)lua_setiuservalue(L, 1, 2);
     if (lua_pcall(L, 0, 0, 0) == LUA_OK) return 0;
     sut_value_text(L, -1, text, sizeof text);
-    sut_report(rt, "the cleanup of an await raised: %s", text);
+    sut_report(await->rt, "the cleanup of an await raised: %s", text);
     return 0;
 }
 
@@ -69,7 +95,7 @@ static int push_results(lua_State *L) {
 
 static int awaited(lua_State *L, int status, lua_KContext context) {
     struct sut_lua *self = sut_self(L);
-    struct await *await = lua_touserdata(L, ARG_AWAIT);
+    struct sut_await *await = lua_touserdata(L, ARG_AWAIT);
     enum sut_woken woken = sut_wait_end(L, self, NULL);
     (void)status;
     (void)context;
@@ -82,7 +108,7 @@ static int awaited(lua_State *L, int status, lua_KContext context) {
 /* `start` has returned; what it returned is on the top. */
 static int started(lua_State *L, int status, lua_KContext context) {
     struct sut_lua *self = sut_self(L);
-    struct await *await = lua_touserdata(L, ARG_AWAIT);
+    struct sut_await *await = lua_touserdata(L, ARG_AWAIT);
     (void)status;
     lua_settop(L, ARG_AWAIT + 1);
     if (lua_type(L, -1) == LUA_TFUNCTION)
@@ -90,6 +116,8 @@ static int started(lua_State *L, int status, lua_KContext context) {
     else
         lua_pop(L, 1);
     if (await->state == AWAIT_RESUMED) return push_results(L);
+    if (!await->co || await->co != (self->current ? self->current : &await->rt->main.co))
+        return sut_raise_stranger(L);
     return sut_wait(L, self, await->co, SUT_WAIT_AWAIT, (int64_t)context, awaited, 0);
 }
 
@@ -102,16 +130,22 @@ static int refused(lua_State *L, int status, lua_KContext context) {
 }
 
 static void push_await(lua_State *L, struct sut_coroutine *co) {
-    struct await *await = lua_newuserdatauv(L, sizeof *await, 3);
-    await->co = co;
+    struct sut_await *await = lua_newuserdatauv(L, sizeof *await, 3);
+    await->co = NULL;
+    await->rt = sut_rt(co);
     await->state = AWAIT_OPEN;
     if (luaL_newmetatable(L, AWAIT_TYPE)) {
         lua_pushcfunction(L, await_close);
         lua_setfield(L, -2, "__close");
+        lua_pushcfunction(L, await_gc);
+        lua_setfield(L, -2, "__gc");
     }
     lua_setmetatable(L, -2);
-    sut_push_runtime(L, co->rt);
+    sut_push_runtime(L, sut_rt(co));
     (void)lua_setiuservalue(L, -2, 3);
+    await->co = co;
+    await->next = co->awaits;
+    co->awaits = await;
 }
 
 int sut_await(lua_State *L) {
@@ -125,7 +159,7 @@ int sut_await(lua_State *L) {
     co = sut_wait_begin(L, self, NULL, "await");
     if (co->cancelled && co->shields == 0)
         return sut_wait(L, self, co, SUT_WAIT_YIELD, SUT_NEVER, refused, 0);
-    deadline = sut_time_after(sut_runtime_now(&co->rt->rt), limit);
+    deadline = sut_time_after(sut_runtime_now(&sut_rt(co)->rt), limit);
     lua_settop(L, ARG_LIMIT);
     push_await(L, co);
     lua_toclose(L, ARG_AWAIT);

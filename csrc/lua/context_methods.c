@@ -175,7 +175,7 @@ static int wait(lua_State *L) {
         waiters = &((struct sut_derived *)context)->waiters;
     else if (context->guard.co != co || co->shields > 0)
         waiters = &sut_context_new(L, SUT_CONTEXT_CANCEL, rt, 1)->waiters;
-    if (waiters) sut_list_append(waiters, &co->link);
+    if (waiters) sut_list_append(waiters, &co->task.node);
     return sut_wait(L, sut_self(L), co, SUT_WAIT_CONTEXT, due_ns, waited, 0);
 }
 

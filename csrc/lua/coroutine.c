@@ -5,6 +5,7 @@
 #include "lua/coroutine.h"
 
 #include "lua/runtime.h"
+#include "lua/supervisor.h"
 #include "lua/wait.h"
 
 #include <uv.h>
@@ -17,14 +18,24 @@ bool sut_is_wait(lua_State *L) {
     return lua_gettop(L) > 0 && lua_islightuserdata(L, -1) && lua_touserdata(L, -1) == &wait_tag;
 }
 
-void sut_coroutine_init(struct sut_coroutine *co, struct sut_lua_runtime *rt,
-                        enum sut_coroutine_kind kind) {
+struct sut_lua_runtime *sut_rt(const struct sut_coroutine *co) {
+    const struct sut_lua_service *service;
+    if (co->kind != SUT_COROUTINE_SERVICE) return ((const struct sut_standalone *)co)->rt;
+    service = (const void *)((const char *)co - offsetof(struct sut_lua_service, co));
+    return sut_supervisor_of(service->core.parent)->rt;
+}
+
+void sut_standalone_init(struct sut_standalone *standalone, struct sut_lua_runtime *rt,
+                         enum sut_coroutine_kind kind) {
+    sut_coroutine_init(&standalone->co, kind);
+    standalone->rt = rt;
+}
+
+void sut_coroutine_init(struct sut_coroutine *co, enum sut_coroutine_kind kind) {
     sut_task_init(&co->task);
-    sut_list_init(&co->link);
-    co->rt = rt;
     co->thread = NULL;
     co->guard = NULL;
-    co->subject = 0;
+    co->awaits = NULL;
     co->shields = 0;
     co->kind = (uint8_t)kind;
     co->wait = SUT_WAIT_NONE;
@@ -37,26 +48,26 @@ void sut_coroutine_init(struct sut_coroutine *co, struct sut_lua_runtime *rt,
 
 void sut_wake(struct sut_coroutine *co, enum sut_woken woken) {
     if (co->wait == SUT_WAIT_NONE || co->woken != SUT_WOKEN_NOT) return;
-    sut_list_remove(&co->link);
+    sut_list_remove(&co->task.node);
     co->woken = (uint8_t)woken;
     if (co->kind == SUT_COROUTINE_MAIN)
-        sut_task_stop(&co->rt->rt, &co->task);
+        sut_task_stop(&sut_rt(co)->rt, &co->task);
     else
-        sut_task_ready(&co->rt->rt, &co->task);
+        sut_task_ready(&sut_rt(co)->rt, &co->task);
 }
 
 void sut_wake_all(struct sut_list *waiters, enum sut_woken woken) {
     while (!sut_list_empty(waiters)) {
         struct sut_list *node = waiters->next;
         sut_list_remove(node);
-        sut_wake(SUT_CONTAINER(node, struct sut_coroutine, link), woken);
+        sut_wake(SUT_CONTAINER(node, struct sut_coroutine, task.node), woken);
     }
 }
 
 bool sut_coroutine_cancel(struct sut_coroutine *co) {
     co->cancelled = true;
     if (co->shields == 0) sut_wake(co, SUT_WOKEN_CANCEL);
-    return co->rt->self->current == co || !sut_list_empty(&co->task.ready);
+    return sut_rt(co)->self->current == co || co->woken != SUT_WOKEN_NOT || co->foreign;
 }
 
 /* ---- closing by force ---- */
@@ -103,9 +114,12 @@ static int reset(lua_State *thread, lua_State *from) {
 #endif
 }
 
-/* Closers may make coroutines: those inherit the hook. */
+/* Closers may make coroutines: those inherit the hook. A thread that a stranger has resumed, and that
+ * runs, cannot be closed. */
 static int close_thread(lua_State *thread, lua_State *from) {
+    lua_Debug ar;
     int status;
+    if (lua_status(thread) == LUA_OK && lua_getstack(thread, 0, &ar)) return LUA_OK;
     lua_sethook(thread, out_of_budget, LUA_MASKCOUNT, 1000);
     status = reset(thread, from);
     lua_sethook(thread, NULL, 0, 0);
@@ -113,14 +127,14 @@ static int close_thread(lua_State *thread, lua_State *from) {
 }
 
 int sut_coroutine_close(struct sut_coroutine *co) {
-    struct sut_lua *self = co->rt->self;
+    struct sut_lua *self = sut_rt(co)->self;
     struct sut_coroutine *current = self->current;
     lua_State *active = self->active;
     lua_State *inner = sut_innermost(self, co->thread);
     int status;
     co->closing = true;
     self->current = co;
-    close_deadline = uv_hrtime() + (uint64_t)co->rt->close_budget_ns;
+    close_deadline = uv_hrtime() + (uint64_t)sut_rt(co)->close_budget_ns;
     while (inner != co->thread) {
         lua_State *outer = just_outside(co->thread, inner);
         self->active = inner;

@@ -39,18 +39,18 @@ enum sut_woken {
     SUT_WOKEN_BROKEN  /* the main program only: deadlock, or Ctrl-C */
 };
 
+struct sut_await; /* csrc/lua/await.c */
+
 struct sut_guard {
     struct sut_coroutine *co; /* NULL once the run is over */
 };
 
 struct sut_coroutine {
     struct sut_task task;
-    struct sut_list link; /* among those who wait for the same thing */
-    struct sut_lua_runtime *rt;
     lua_State *thread;       /* NULL between runs */
     struct sut_guard *guard; /* at the bottom of the thread's stack */
-    uint64_t subject;        /* id of the service waited for */
-    uint32_t shields;        /* depth of sutura.shield */
+    struct sut_await *awaits; /* that are open */
+    uint16_t shields;        /* depth of sutura.shield */
     uint8_t kind;            /* enum sut_coroutine_kind */
     uint8_t wait;            /* enum sut_wait */
     uint8_t woken;           /* enum sut_woken */
@@ -60,14 +60,24 @@ struct sut_coroutine {
     bool closing;            /* is being closed by force */
 };
 
-void sut_coroutine_init(struct sut_coroutine *co, struct sut_lua_runtime *rt,
-                        enum sut_coroutine_kind kind);
+/* A coroutine that is no service's knows its runtime; a service's finds it by its supervisor. */
+struct sut_standalone {
+    struct sut_coroutine co; /* first */
+    struct sut_lua_runtime *rt;
+};
+
+void sut_coroutine_init(struct sut_coroutine *co, enum sut_coroutine_kind kind);
+void sut_standalone_init(struct sut_standalone *standalone, struct sut_lua_runtime *rt,
+                         enum sut_coroutine_kind kind);
+
+/* The runtime of a coroutine; a service must have been added. Cannot fail. */
+struct sut_lua_runtime *sut_rt(const struct sut_coroutine *co);
 
 /* Ends the wait for the reason and makes the coroutine ready; harmless when it does not wait or was
  * woken already. Cannot fail. */
 void sut_wake(struct sut_coroutine *co, enum sut_woken woken);
 
-/* Wakes everyone in a list of sut_coroutine.link. */
+/* Wakes everyone in a list of sut_coroutine.task.node. */
 void sut_wake_all(struct sut_list *waiters, enum sut_woken woken);
 
 /* Asks it to stop: sticky. True when it will be resumed for that. Cannot fail. */
@@ -84,6 +94,17 @@ lua_State *sut_innermost(struct sut_lua *self, lua_State *thread);
 
 /* The thread directly nested in a suspended thread by our resume or wrap, or NULL. */
 lua_State *sut_nested(lua_State *thread);
+
+/* Its awaits, if any are still open, belong to nobody: a late resume does nothing. Never raises. */
+void sut_awaits_leave(struct sut_coroutine *co);
+
+/* Whether the coroutine of a runtime's that now runs was woken; one that was not has been resumed
+ * by a stranger. Never raises. */
+bool sut_is_woken(const struct sut_lua *self);
+
+/* Raises in a thread that a stranger has resumed in the middle of a wait; the run that the thread
+ * belongs to, if it is the bottom of one, ends as a panic. */
+int sut_raise_stranger(lua_State *L);
 
 /* Adds the frames of a suspended thread and of all nested in it, innermost first. Never raises. */
 void sut_trace_chain(struct sut_trace *trace, lua_State *thread);

@@ -23,8 +23,8 @@ struct delivery {
     bool complete;
 };
 
-/* Stack of `deliver`: the delivery, the event's table, the supervisor, its anchors. */
-enum { AT_EVENT = 2, AT_SUPERVISOR, AT_ANCHORS };
+/* Stack of `deliver`: the delivery, the event's table, the supervisor, its bodies. */
+enum { AT_EVENT = 2, AT_SUPERVISOR, AT_BODIES };
 
 static void set(lua_State *L, const char *field) { lua_setfield(L, AT_EVENT, field); }
 
@@ -107,9 +107,10 @@ static void push_value(lua_State *L, const struct delivery *to) {
         lua_pushstring(L, sut_odd_message(detail->ref));
         return;
     }
-    (void)lua_rawgeti(L, AT_ANCHORS, detail->ref);
+    (void)lua_getiuservalue(L, AT_SUPERVISOR, SUT_SUPERVISOR_THREADS);
+    (void)lua_rawgeti(L, -1, detail->ref);
     thread = lua_tothread(L, -1);
-    lua_pop(L, 1);
+    lua_pop(L, 2);
     if (!thread || lua_gettop(thread) == 0) {
         lua_pushnil(L);
         return;
@@ -148,7 +149,9 @@ static void add_variables(lua_State *L, const struct delivery *to) {
     static const char *const kinds[] = {"locals", "upvalues"};
     int frames = lua_gettop(L);
     lua_State *thread;
-    (void)lua_rawgeti(L, AT_ANCHORS, to->event->detail.ref);
+    (void)lua_getiuservalue(L, AT_SUPERVISOR, SUT_SUPERVISOR_THREADS);
+    (void)lua_rawgeti(L, -1, to->event->detail.ref);
+    lua_remove(L, -2);
     thread = lua_tothread(L, -1);
     lua_pushvalue(thread, -2);
     lua_xmove(thread, L, 1);
@@ -228,19 +231,19 @@ static void set_stuck(lua_State *L, const struct delivery *to) {
     struct sut_lua_service *service = to->service;
     struct sut_lua *self = to->rt->self;
     char trace[TRACE_MAX];
-    char waiting[sizeof service->stuck->waiting_for];
+    char waiting[sizeof ((struct sut_stuck *)0)->waiting_for];
     struct sut_stuck *stuck;
     size_t length;
     sut_trace_clear(&self->trace);
     if (service->co.thread) sut_trace_chain(&self->trace, service->co.thread);
     length = sut_trace_text(&self->trace, trace, sizeof trace);
     sut_wait_text(self, &service->co, waiting, sizeof waiting);
-    stuck = sut_calloc(sizeof *stuck + length + 1);
+    stuck = sut_service_extras(service) ? sut_calloc(sizeof *stuck + length + 1) : NULL;
     if (stuck) {
         memcpy(stuck->stacktrace, trace, length + 1);
         memcpy(stuck->waiting_for, waiting, sizeof waiting);
-        sut_free(service->stuck);
-        service->stuck = stuck;
+        sut_free(service->extras->stuck);
+        service->extras->stuck = stuck;
     }
     set_flag(L, "killed", to->event->killed);
     lua_pushstring(L, trace);
@@ -338,9 +341,9 @@ static void set_common(lua_State *L, const struct delivery *to) {
 
 static void set_service(lua_State *L, const struct delivery *to) {
     const struct sut_name *name = &to->service->core.name;
-    (void)lua_rawgeti(L, AT_ANCHORS, to->service->body_ref);
+    (void)lua_rawgeti(L, AT_BODIES, to->service->ref);
     set(L, "service");
-    lua_pushlstring(L, name->text, name->length);
+    lua_pushlstring(L, sut_service_text(&to->service->core), name->length);
     set(L, "service_name");
     sut_push_token(L, &to->service->core);
     set(L, "token");
@@ -352,7 +355,7 @@ static int deliver(lua_State *L) {
     struct delivery *to = lua_touserdata(L, 1);
     lua_createtable(L, 0, 20);
     sut_push_object(L, to->sup);
-    (void)lua_getiuservalue(L, AT_SUPERVISOR, SUT_SUPERVISOR_ANCHORS);
+    (void)lua_getiuservalue(L, AT_SUPERVISOR, SUT_SUPERVISOR_BODIES);
     set_common(L, to);
     if (to->service) set_service(L, to);
     set_particulars(L, to);
@@ -371,7 +374,7 @@ static void drop_detail(const struct delivery *to) {
     struct sut_detail *detail = &to->event->detail;
     sut_free(detail->block);
     if (to->service && !to->service->core.child && detail->ref > 0)
-        sut_service_drop_thread(&to->sup->core, detail->ref);
+        sut_service_drop_thread(to->service);
     *detail = (struct sut_detail){0};
 }
 

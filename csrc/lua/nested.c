@@ -99,11 +99,17 @@ static int advance(lua_State *L, struct sut_lua *self, lua_State *inner, int arg
     if (status == LUA_YIELD && results == 1 && sut_is_wait(inner)) return pass_wait(L, inner);
     if (current && current->shields != shields) {
         uint32_t inside = current->shields;
-        current->shields = shields;
+        current->shields = (uint16_t)shields;
         if (status == LUA_YIELD && inside > shields)
             put_shields_aside(L, self, inner, inside - shields);
     }
     return bring_out(L, inner, status, results);
+}
+
+/* Resumed by a stranger in the middle of a wait, which is the inner coroutine's: that ends too. */
+static int refuse_stranger(lua_State *L, lua_State *inner) {
+    if (lua_status(inner) == LUA_YIELD) (void)lua_resetthread(inner);
+    return sut_raise_stranger(L);
 }
 
 /* The first resume of a call, with the `args` values on the top. */
@@ -115,7 +121,7 @@ static int begin(lua_State *L, struct sut_lua *self, lua_State *inner, int args,
         return FAILED;
     }
     if (self->has_shields_aside && self->current && lua_status(inner) == LUA_YIELD)
-        self->current->shields += take_shields(L, inner);
+        self->current->shields = (uint16_t)(self->current->shields + take_shields(L, inner));
     lua_xmove(L, inner, args);
     return advance(L, self, inner, args, *shields);
 }
@@ -138,6 +144,7 @@ static int resume_end(lua_State *L, int outcome, uint32_t shields) {
 static int resume_continue(lua_State *L, int status, lua_KContext shields) {
     (void)status;
     lua_settop(L, 1);
+    if (!sut_is_woken(sut_self(L))) return refuse_stranger(L, lua_tothread(L, 1));
     return resume_end(L, advance(L, sut_self(L), lua_tothread(L, 1), 0, (uint32_t)shields),
                       (uint32_t)shields);
 }
@@ -220,6 +227,7 @@ static int wrap_continue(lua_State *L, int status, lua_KContext shields) {
     lua_State *inner = lua_tothread(L, 1);
     (void)status;
     lua_settop(L, 1);
+    if (!sut_is_woken(sut_self(L))) return refuse_stranger(L, inner);
     return wrap_end(L, inner, advance(L, sut_self(L), inner, 0, (uint32_t)shields),
                     (uint32_t)shields);
 }

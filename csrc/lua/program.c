@@ -65,7 +65,7 @@ enum { DEADLOCK_LINES = 20 };
 static void add_waiting(lua_State *L, luaL_Buffer *buffer, const struct sut_coroutine *co) {
     char text[300];
     (void)L;
-    sut_wait_text(co->rt->self, co, text, sizeof text);
+    sut_wait_text(sut_rt(co)->self, co, text, sizeof text);
     luaL_addstring(buffer, ": waits for ");
     luaL_addstring(buffer, text[0] ? text : "nothing");
 }
@@ -110,7 +110,7 @@ static int raise_deadlock(lua_State *L, struct sut_lua_runtime *rt, const char *
 /* ---- the main program's wait ---- */
 
 static bool main_woken(const struct drive *drive) {
-    return drive->rt->main.woken != SUT_WOKEN_NOT || drive->rt->rt.closed;
+    return drive->rt->main.co.woken != SUT_WOKEN_NOT || drive->rt->rt.closed;
 }
 
 void sut_runtime_drive(lua_State *L, struct sut_lua_runtime *rt) {
@@ -119,12 +119,12 @@ void sut_runtime_drive(lua_State *L, struct sut_lua_runtime *rt) {
     int code;
     enum sut_run result = run_loop(L, &drive, &code);
     if (result == SUT_RUN_DONE && !drive.interrupted) return;
-    sut_wait_text(rt->self, &rt->main, who + 28, sizeof who - 28);
+    sut_wait_text(rt->self, &rt->main.co, who + 28, sizeof who - 28);
     memcpy(who, "the main program: waits for ", 28);
-    sut_list_remove(&rt->main.link);
-    sut_task_stop(&rt->rt, &rt->main.task);
-    rt->main.wait = SUT_WAIT_NONE;
-    rt->main.woken = SUT_WOKEN_NOT;
+    sut_list_remove(&rt->main.co.task.node);
+    sut_task_stop(&rt->rt, &rt->main.co.task);
+    rt->main.co.wait = SUT_WAIT_NONE;
+    rt->main.co.woken = SUT_WOKEN_NOT;
     if (drive.interrupted) raise_interrupted(L);
     if (result == SUT_RUN_FAILED) luaL_error(L, "no event loop: %s", uv_strerror(code));
     raise_deadlock(L, rt, who);
@@ -141,8 +141,9 @@ void sut_program_resume(struct sut_coroutine *co) {
     int results = 0;
     int status;
     int args = lua_status(co->thread) == LUA_YIELD ? 0 : lua_gettop(co->thread) - 1;
-    co->rt->rt.progressed = true;
+    sut_rt(co)->rt.progressed = true;
     if (co->foreign) {
+        if (lua_status(co->thread) == LUA_YIELD) (void)sut_coroutine_close(co);
         co->thread = NULL;
         return;
     }
@@ -154,10 +155,10 @@ void sut_program_resume(struct sut_coroutine *co) {
     if (status == LUA_YIELD) {
         (void)sut_coroutine_close(co);
         co->foreign = true;
+        co->status = LUA_YIELD;
     } else if (status != LUA_OK) {
         co->status = (uint8_t)status;
     }
-    co->subject = (uint64_t)results;
     co->thread = NULL;
 }
 
@@ -166,8 +167,11 @@ static int answer_program(lua_State *L, struct sut_lua_runtime *rt, struct sut_c
                           lua_State *thread) {
     struct sut_lua *self = rt->self;
     char trace[4096];
-    int results = (int)co->subject;
-    if (co->foreign) return luaL_error(L, "run: the program %s", sut_odd_message(SUT_ODD_YIELDED));
+    int results = lua_gettop(thread);
+    if (co->foreign) {
+        int odd = co->status == LUA_YIELD ? SUT_ODD_YIELDED : SUT_ODD_FOREIGN;
+        return luaL_error(L, "run: the program has ended: %s", sut_odd_message(odd));
+    }
     if (co->status == LUA_OK) {
         luaL_checkstack(L, results, "too many results of a run");
         lua_xmove(thread, L, results);
@@ -187,32 +191,34 @@ static void leave_program(struct sut_coroutine *co, lua_State *thread) {
         co->thread = NULL;
     }
     if (co->guard) co->guard->co = NULL;
-    sut_task_stop(&co->rt->rt, &co->task);
-    sut_list_remove(&co->link);
+    sut_task_stop(&sut_rt(co)->rt, &co->task);
+    sut_list_remove(&co->task.node);
+    sut_awaits_leave(co);
     (void)thread;
 }
 
 static int run_program(lua_State *L, struct sut_lua_runtime *rt, int fn) {
-    struct sut_coroutine co;
-    struct drive drive = {.rt = rt, .done = program_over, .program = &co};
+    struct sut_standalone program;
+    struct sut_coroutine *co = &program.co;
+    struct drive drive = {.rt = rt, .done = program_over, .program = &program.co};
     char who[256] = "the program: waits for ";
     size_t said = strlen(who);
     lua_State *thread;
     enum sut_run result;
     int code;
-    sut_coroutine_init(&co, rt, SUT_COROUTINE_PROGRAM);
-    thread = sut_push_program(L, fn, &co.guard);
+    sut_standalone_init(&program, rt, SUT_COROUTINE_PROGRAM);
+    thread = sut_push_program(L, fn, &co->guard);
     lua_replace(L, fn); /* keeps the thread alive in the function's place */
-    co.guard->co = &co;
-    co.thread = thread;
-    sut_task_ready(&rt->rt, &co.task);
+    co->guard->co = co;
+    co->thread = thread;
+    sut_task_ready(&rt->rt, &co->task);
     result = run_loop(L, &drive, &code);
-    if (co.thread) sut_wait_text(rt->self, &co, who + said, sizeof who - said);
-    leave_program(&co, thread);
+    if (co->thread) sut_wait_text(rt->self, co, who + said, sizeof who - said);
+    leave_program(co, thread);
     if (drive.interrupted) raise_interrupted(L);
     if (result == SUT_RUN_FAILED) return luaL_error(L, "no event loop: %s", uv_strerror(code));
     if (result == SUT_RUN_IDLE) return raise_deadlock(L, rt, who);
-    return answer_program(L, rt, &co, thread);
+    return answer_program(L, rt, co, thread);
 }
 
 static bool never(const struct drive *drive) { return drive->rt->rt.closed; }

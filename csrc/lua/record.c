@@ -67,14 +67,14 @@ static void set_supervisor_fields(lua_State *L, const struct sut_supervisor *sup
 static void set_waiting(lua_State *L, const struct sut_lua_service *service) {
     char text[256];
     if (!service->co.thread) return;
-    sut_wait_text(service->co.rt->self, &service->co, text, sizeof text);
+    sut_wait_text(sut_rt(&service->co)->self, &service->co, text, sizeof text);
     if (text[0]) set_string(L, "waiting_for", text);
 }
 
 static void push_record(lua_State *L, struct sut_service *core) {
     const struct sut_lua_service *service = sut_service_of(core);
     lua_createtable(L, 0, 14);
-    lua_pushlstring(L, core->name.text, core->name.length);
+    lua_pushlstring(L, sut_service_text(core), core->name.length);
     lua_setfield(L, -2, "name");
     sut_push_token(L, core);
     lua_setfield(L, -2, "token");
@@ -89,7 +89,7 @@ static void push_record(lua_State *L, struct sut_service *core) {
         lua_pushnumber(L, sut_seconds(core->started_ns));
         lua_setfield(L, -2, "started_at");
     }
-    if (service->last_error) set_string(L, "last_error", service->last_error);
+    if (sut_service_last_error(service)) set_string(L, "last_error", sut_service_last_error(service));
     set_waiting(L, service);
     if (core->child) set_supervisor_fields(L, core->child);
 }
@@ -135,11 +135,11 @@ int sut_supervisor_services(lua_State *L) {
     if (!sut_supervisor_running(&sup->core)) return 0;
     roll = push_roll(L, &sup->core, false);
     lua_createtable(L, (int)roll->count, 0);
-    (void)lua_getiuservalue(L, 1, SUT_SUPERVISOR_ANCHORS);
+    (void)lua_getiuservalue(L, 1, SUT_SUPERVISOR_BODIES);
     for (uint32_t i = 0; i < roll->count; i++) {
         struct sut_service *service = sut_tree_find(sup->core.tree, roll->ids[i]);
         if (!service || (sut_service_lives(service) && service->after == SUT_AFTER_FORGET)) continue;
-        (void)lua_rawgeti(L, 4, sut_service_of(service)->body_ref);
+        (void)lua_rawgeti(L, 4, sut_service_of(service)->ref);
         lua_rawseti(L, 3, ++at);
     }
     lua_settop(L, 3);

@@ -37,7 +37,8 @@ static void kill_service(struct sut_runtime *rt, struct sut_service *service) {
 }
 
 static const struct sut_above above = {
-    .host = {.start = sut_service_host_start,
+    .host = {.text_at = offsetof(struct sut_lua_service, name),
+             .start = sut_service_host_start,
              .recall = sut_service_host_recall,
              .cancel = sut_service_host_cancel,
              .reason = sut_supervisor_host_reason},
@@ -110,10 +111,9 @@ struct sut_lua_runtime *sut_runtime_at_home(lua_State *L, uint8_t number) {
 }
 
 static void start_lists(struct sut_lua_runtime *rt) {
-    sut_list_init(&rt->removals);
     sut_list_init(&rt->signals);
     sut_list_init(&rt->supervisors);
-    sut_coroutine_init(&rt->main, rt, SUT_COROUTINE_MAIN);
+    sut_standalone_init(&rt->main, rt, SUT_COROUTINE_MAIN);
     rt->attached_ref = LUA_NOREF;
     rt->close_budget_ns = SUT_SECOND_NS / 10;
 }

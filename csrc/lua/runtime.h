@@ -17,8 +17,7 @@ struct sut_lua_runtime {
     struct sut_lua *self;
     uint8_t number;            /* in sut_lua.homes; 0 when there were too many */
     lua_State *hooks;          /* where hooks and other callbacks of steps run */
-    struct sut_coroutine main; /* the main program's wait */
-    struct sut_list removals;  /* sut_coroutine.link of those who wait for a service's end */
+    struct sut_standalone main; /* the main program's wait */
     struct sut_list supervisors; /* sut_lua_supervisor.all */
     struct sut_list signals;   /* csrc/lua/signal.c */
     int64_t close_budget_ns;

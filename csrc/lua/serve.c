@@ -41,6 +41,7 @@ void sut_supervisor_finished(struct sut_runtime *runtime, struct sut_supervisor 
     struct sut_lua_supervisor *sup = sut_supervisor_of(core);
     if (core->state != SUT_SUPERVISOR_TERMINATED) return;
     sut_list_remove(&sup->under);
+    sup->server = (struct sut_id){0};
     sut_wake_all(&sup->waiters, SUT_WOKEN_READY);
     if (sut_supervisor_placed(core) || sut_supervisor_lives(core)) return;
     lua_pushnil(rt->hooks);
@@ -114,6 +115,7 @@ static bool begin(lua_State *L, struct sut_lua_supervisor *sup, const char *fn) 
         return false;
     }
     sut_prepare(L, sup->rt);
+    sup->server = (struct sut_id){0};
     lua_pushvalue(L, 1);
     sut_runtime_anchor(L, sup->rt, &sup->core);
     serve_under(L, sup);
@@ -140,7 +142,7 @@ static int served(lua_State *L, int status, lua_KContext context);
 static int wait_for_end(lua_State *L, struct sut_lua *self, struct sut_coroutine *co,
                         lua_KContext context) {
     struct sut_lua_supervisor *sup = lua_touserdata(L, SERVE_SUPERVISOR);
-    sut_list_append(&sup->waiters, &co->link);
+    sut_list_append(&sup->waiters, &co->task.node);
     if (context == GIVING_UP) co->shields++; /* it waits for the end of its own tree */
     return sut_wait(L, self, co, SUT_WAIT_SUPERVISOR, SUT_NEVER, served, context);
 }
@@ -172,6 +174,7 @@ int sut_supervisor_serve(lua_State *L) {
     lua_settop(L, SERVE_CONTEXT);
     sut_push_handle(L, SERVE_SUPERVISOR);
     if (!begin(L, sup, "serve")) return 1;
+    if (co->kind == SUT_COROUTINE_SERVICE) sup->server = sut_service_of_coroutine(co)->core.id;
     lua_toclose(L, SERVE_HANDLE);
     return wait_for_end(L, self, co, SERVING);
 }

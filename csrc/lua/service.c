@@ -26,11 +26,11 @@ static void leave_guard(struct sut_coroutine *co) {
     guard->co = NULL;
 }
 
-/* A stranger has ended the run: the runner finds out at the coroutine's next turn. */
+/* A stranger has ended or spoilt the run: the runner finds out at the coroutine's next turn. */
 static void ended_by_stranger(struct sut_coroutine *co) {
     co->foreign = true;
-    sut_list_remove(&co->link);
-    sut_task_ready(&co->rt->rt, &co->task);
+    sut_list_remove(&co->task.node);
+    sut_task_ready(&sut_rt(co)->rt, &co->task);
 }
 
 static int bottom_end(lua_State *L, int status, lua_KContext context) {
@@ -40,7 +40,7 @@ static int bottom_end(lua_State *L, int status, lua_KContext context) {
     if (co) {
         co->status = (uint8_t)(status == LUA_YIELD ? LUA_OK : status);
         leave_guard(co);
-        if (co->rt->self->current != co) ended_by_stranger(co);
+        if (sut_rt(co)->self->current != co) ended_by_stranger(co);
     }
     return lua_gettop(L) - BOTTOM_GUARD;
 }
@@ -55,7 +55,7 @@ int sut_service_main(lua_State *L) {
 void sut_guard_closed(struct sut_guard *guard) {
     struct sut_coroutine *co = guard->co;
     if (!co) return;
-    if (co->rt->rt.closed || co->rt->self->closing) {
+    if (sut_rt(co)->rt.closed || sut_rt(co)->self->closing) {
         guard->co = NULL;
         return;
     }
@@ -63,8 +63,41 @@ void sut_guard_closed(struct sut_guard *guard) {
     if (!co->closing) ended_by_stranger(co);
 }
 
+/* ---- strangers ---- */
+
+bool sut_is_woken(const struct sut_lua *self) {
+    return self->current && self->current->woken != SUT_WOKEN_NOT;
+}
+
+/* The run whose thread this is, or NULL: its guard lies in the bottom frame. */
+static struct sut_coroutine *run_of(lua_State *L) {
+    lua_Debug ar;
+    int high = 1;
+    int low = 0;
+    struct sut_guard *guard = NULL;
+    while (lua_getstack(L, high, &ar)) high *= 2;
+    while (high - low > 1) {
+        int middle = low + (high - low) / 2;
+        *(lua_getstack(L, middle, &ar) ? &low : &high) = middle;
+    }
+    if (!lua_checkstack(L, 2) || !lua_getstack(L, low, &ar)) return NULL;
+    lua_getinfo(L, "f", &ar);
+    if (lua_tocfunction(L, -1) == sut_service_main && lua_getlocal(L, &ar, BOTTOM_GUARD)) {
+        guard = lua_touserdata(L, -1);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return guard ? guard->co : NULL;
+}
+
+int sut_raise_stranger(lua_State *L) {
+    struct sut_coroutine *co = run_of(L);
+    if (co) ended_by_stranger(co);
+    return luaL_error(L, "a coroutine that waits in sutura was resumed by somebody else");
+}
+
 int sut_coroutine_resume(struct sut_coroutine *co, int args, int *results) {
-    struct sut_lua *self = co->rt->self;
+    struct sut_lua *self = sut_rt(co)->self;
     lua_State *active = self->active;
     lua_State *from = self->from;
     struct sut_coroutine *current = self->current;
@@ -73,7 +106,7 @@ int sut_coroutine_resume(struct sut_coroutine *co, int args, int *results) {
     self->active = co->thread;
     self->from = co->thread;
     self->current = co;
-    self->runtime = co->rt;
+    self->runtime = sut_rt(co);
     status = lua_resume(co->thread, from, args, results);
     self->active = active;
     self->from = from;
@@ -86,8 +119,8 @@ int sut_coroutine_resume(struct sut_coroutine *co, int args, int *results) {
 
 /* Pushes the function, and the object before the context when the body is one. */
 static int push_body(lua_State *L, lua_State *thread, const struct sut_lua_service *service,
-                     int anchors) {
-    (void)lua_rawgeti(L, anchors, service->body_ref);
+                     int bodies) {
+    (void)lua_rawgeti(L, bodies, service->ref);
     if (service->body == SUT_BODY_FUNCTION) {
         lua_xmove(L, thread, 1);
         return 1;
@@ -104,16 +137,17 @@ static int begin_run(lua_State *L) {
     struct sut_context *context;
     lua_State *thread;
     sut_push_object(L, service->core.parent); /* 2 */
-    (void)lua_getiuservalue(L, 2, SUT_SUPERVISOR_ANCHORS); /* 3 */
-    thread = lua_newthread(L); /* 4 */
-    context = sut_context_new_service(L, service->co.rt, service->core.run); /* 5 */
+    (void)lua_getiuservalue(L, 2, SUT_SUPERVISOR_BODIES); /* 3 */
+    (void)lua_getiuservalue(L, 2, SUT_SUPERVISOR_THREADS); /* 4 */
+    thread = lua_newthread(L); /* 5 */
+    context = sut_context_new_service(L, sut_rt(&service->co), service->core.run); /* 6 */
     sut_slot_get(L, SUT_SLOT_ON_RAISE);
-    lua_pushvalue(L, 5);
+    lua_pushvalue(L, 6);
     lua_pushcfunction(thread, sut_service_main);
     lua_xmove(L, thread, 2);
     (void)push_body(L, thread, service, 3);
     lua_xmove(L, thread, 1); /* the context once more, as the argument */
-    service->thread_ref = luaL_ref(L, 3);
+    lua_rawseti(L, 4, service->ref);
     service->co.thread = thread;
     service->co.guard = &context->guard;
     context->guard.co = &service->co;
@@ -122,7 +156,7 @@ static int begin_run(lua_State *L) {
 
 static int begin(struct sut_lua_service *service) {
     lua_State *failed;
-    int status = sut_call(service->co.rt, begin_run, service, &failed);
+    int status = sut_call(sut_rt(&service->co), begin_run, service, &failed);
     if (status != LUA_OK) sut_call_done(failed);
     return status;
 }
@@ -162,32 +196,30 @@ static bool makes_event(const struct sut_service *service, enum sut_end end) {
 static void leave_run(struct sut_lua_service *service) {
     struct sut_coroutine *co = &service->co;
     sut_spawned_close_all(service);
-    sut_task_stop(&co->rt->rt, &co->task);
-    sut_list_remove(&co->link);
+    sut_task_stop(&sut_rt(co)->rt, &co->task);
+    sut_list_remove(&co->task.node);
     if (co->guard) leave_guard(co);
-    sut_coroutine_init(co, co->rt, SUT_COROUTINE_SERVICE);
+    sut_awaits_leave(co);
+    sut_coroutine_init(co, SUT_COROUTINE_SERVICE);
 }
 
 static void finish(struct sut_lua_service *service, enum sut_end end, int odd,
                    struct sut_failure *failure) {
-    struct sut_lua *self = service->co.rt->self;
-    struct sut_supervisor *parent = service->core.parent;
-    struct sut_detail detail = {.block = failure, .ref = odd ? odd : service->thread_ref};
+    struct sut_lua *self = sut_rt(&service->co)->self;
+    struct sut_detail detail = {.block = failure, .ref = odd ? odd : service->ref};
     bool kept = makes_event(&service->core, end);
-    int thread_ref = service->thread_ref;
     self->ended = (struct sut_ended){.thread = odd ? NULL : service->co.thread, .odd = odd};
-    service->thread_ref = LUA_NOREF;
     if (service->core.after == SUT_AFTER_RESTART)
         sut_service_set_last_error(service, "restarted on purpose");
-    if (end == SUT_END_DO_NOT_RESTART) sut_token_outlives(service->co.rt, &service->core);
+    if (end == SUT_END_DO_NOT_RESTART) sut_token_outlives(sut_rt(&service->co), &service->core);
     leave_run(service);
     sut_service_ended(&service->core, end, kept ? detail : (struct sut_detail){0});
     if (!kept) sut_free(failure);
-    if (!kept || odd) sut_service_drop_thread(parent, thread_ref);
+    if (!kept || odd) sut_service_drop_thread(service);
 }
 
 static void finish_oddly(struct sut_lua_service *service, int odd) {
-    struct sut_failure *failure = odd == SUT_ODD_YIELDED ? take_failure(service->co.rt->self, NULL)
+    struct sut_failure *failure = odd == SUT_ODD_YIELDED ? take_failure(sut_rt(&service->co)->self, NULL)
                                                          : NULL;
     finish(service, SUT_END_PANIC, odd, failure);
 }
@@ -218,20 +250,20 @@ static bool was_asked(const struct sut_service *service) {
 static void returned(struct sut_lua_service *service, int results) {
     lua_State *thread = service->co.thread;
     bool asked = was_asked(&service->core);
-    if (service->co.status == LUA_ERRMEM) sut_trace_clear(&service->co.rt->self->trace);
+    if (service->co.status == LUA_ERRMEM) sut_trace_clear(&sut_rt(&service->co)->self->trace);
     if (service->co.status == LUA_OK) {
         (void)lua_checkstack(thread, 8);
         finish(service, classify(thread, results, asked), 0, NULL);
     } else if (asked && is_cancellation(thread, -1)) {
         finish(service, SUT_END_CANCELED, 0, NULL);
     } else {
-        finish(service, SUT_END_PANIC, 0, take_failure(service->co.rt->self, thread));
+        finish(service, SUT_END_PANIC, 0, take_failure(sut_rt(&service->co)->self, thread));
     }
 }
 
 /* The body gave control away with something else than one of our waits. */
 static void yielded_to_nobody(struct sut_lua_service *service) {
-    struct sut_lua *self = service->co.rt->self;
+    struct sut_lua *self = sut_rt(&service->co)->self;
     sut_trace_clear(&self->trace);
     sut_trace_chain(&self->trace, service->co.thread);
     (void)sut_coroutine_close(&service->co);
@@ -242,13 +274,13 @@ static void yielded_to_nobody(struct sut_lua_service *service) {
 
 void sut_service_host_start(struct sut_service *core) {
     struct sut_lua_service *service = sut_service_of(core);
-    sut_coroutine_init(&service->co, service->co.rt, SUT_COROUTINE_SERVICE);
-    sut_task_ready(&service->co.rt->rt, &service->co.task);
+    sut_coroutine_init(&service->co, SUT_COROUTINE_SERVICE);
+    sut_task_ready(&sut_rt(&service->co)->rt, &service->co.task);
 }
 
 void sut_service_host_recall(struct sut_service *core) {
     struct sut_lua_service *service = sut_service_of(core);
-    sut_task_stop(&service->co.rt->rt, &service->co.task);
+    sut_task_stop(&sut_rt(&service->co)->rt, &service->co.task);
 }
 
 bool sut_service_host_cancel(struct sut_service *core) {
@@ -274,10 +306,11 @@ void sut_service_resume(struct sut_lua_service *service) {
         args = lua_gettop(co->thread) - 1;
     }
     if (co->foreign) {
+        if (lua_status(co->thread) == LUA_YIELD) (void)sut_coroutine_close(co);
         finish_oddly(service, SUT_ODD_FOREIGN);
         return;
     }
-    if (!was_asked(&service->core)) co->rt->rt.progressed = true;
+    if (!was_asked(&service->core)) sut_rt(co)->rt.progressed = true;
     status = sut_coroutine_resume(co, args, &results);
     if (status != LUA_YIELD) {
         if (status != LUA_OK) co->status = (uint8_t)status; /* beneath the body: no memory, or a closer */
@@ -295,8 +328,8 @@ void sut_service_kill_body(struct sut_lua_service *service) {
     lua_State *thread = co->thread;
     int status = sut_coroutine_close(co);
     if (status != LUA_OK && !is_cancellation(thread, -1)) {
-        sut_trace_clear(&co->rt->self->trace);
-        finish(service, SUT_END_PANIC, 0, take_failure(co->rt->self, NULL));
+        sut_trace_clear(&sut_rt(co)->self->trace);
+        finish(service, SUT_END_PANIC, 0, take_failure(sut_rt(co)->self, NULL));
     } else {
         finish(service, SUT_END_CANCELED, 0, NULL);
     }
@@ -304,36 +337,42 @@ void sut_service_kill_body(struct sut_lua_service *service) {
 
 /* ---- leaving the tree ---- */
 
-/* Lets go what the table of the supervisor kept for the service. Raises nothing: no key is new. */
-static void unref(lua_State *L, const struct sut_supervisor *sup, int ref, const void *key) {
-    sut_push_object(L, sup);
-    (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_ANCHORS);
-    luaL_unref(L, -1, ref);
-    if (key) {
+/* Pushes a table of the supervisor of the service. Raises nothing. */
+static void push_table(lua_State *L, const struct sut_lua_service *service,
+                       enum sut_supervisor_value table) {
+    sut_push_object(L, service->core.parent);
+    (void)lua_getiuservalue(L, -1, table);
+    lua_remove(L, -2);
+}
+
+/* The key is there, so that nothing is allocated. */
+void sut_service_drop_thread(struct sut_lua_service *service) {
+    lua_State *L = sut_rt(&service->co)->hooks;
+    push_table(L, service, SUT_SUPERVISOR_THREADS);
+    if (lua_rawgeti(L, -1, service->ref) != LUA_TNIL) {
         lua_pushnil(L);
-        lua_rawsetp(L, -2, key);
+        lua_rawseti(L, -3, service->ref);
     }
     lua_pop(L, 2);
 }
 
-void sut_service_drop_thread(struct sut_supervisor *sup, int ref) {
-    if (ref >= 0) unref(sut_supervisor_of(sup)->rt->hooks, sup, ref, NULL);
+/* Lets go what the bodies kept for the service. */
+static void drop_body(lua_State *L, const struct sut_lua_service *service) {
+    push_table(L, service, SUT_SUPERVISOR_BODIES);
+    luaL_unref(L, -1, service->ref);
+    if (service->extras && service->extras->contained) {
+        lua_pushnil(L);
+        lua_rawsetp(L, -2, service);
+    }
+    lua_pop(L, 1);
 }
 
 void sut_service_released(struct sut_runtime *runtime, struct sut_service *core) {
     struct sut_lua_runtime *rt = sut_runtime_of(runtime);
     struct sut_lua_service *service = sut_service_of(core);
-    struct sut_list *node;
-    struct sut_list *next;
-    if (core->awaited) {
-        for (node = rt->removals.next; node != &rt->removals; node = next) {
-            struct sut_coroutine *co = SUT_CONTAINER(node, struct sut_coroutine, link);
-            next = node->next;
-            if (co->subject == core->id.value) sut_wake(co, SUT_WOKEN_READY);
-        }
-    }
-    sut_token_outlives(rt, core);
-    unref(rt->hooks, core->parent, service->body_ref, service->contained ? service : NULL);
+    if (service->extras) sut_wake_all(&service->extras->waiters, SUT_WOKEN_READY);
+    sut_service_drop_thread(service);
+    drop_body(rt->hooks, service);
     sut_service_free(service);
 }
 
@@ -344,16 +383,32 @@ bool sut_wants_variables(struct sut_coroutine *co) {
     return sut_supervisor_of(sut_service_of_coroutine(co)->core.parent)->panic_locals;
 }
 
+struct sut_extras *sut_service_extras(struct sut_lua_service *service) {
+    if (service->extras) return service->extras;
+    service->extras = sut_calloc(sizeof *service->extras);
+    if (service->extras) sut_list_init(&service->extras->waiters);
+    return service->extras;
+}
+
+const char *sut_service_last_error(const struct sut_lua_service *service) {
+    return service->extras ? service->extras->last_error : NULL;
+}
+
 void sut_service_set_last_error(struct sut_lua_service *service, const char *text) {
-    char *copy = sut_copy_text(text, strlen(text));
+    struct sut_extras *extras = sut_service_extras(service);
+    char *copy = extras ? sut_copy_text(text, strlen(text)) : NULL;
     if (!copy) return;
-    sut_free(service->last_error);
-    service->last_error = copy;
+    sut_free(extras->last_error);
+    extras->last_error = copy;
 }
 
 void sut_service_free(struct sut_lua_service *service) {
-    if (service->contained) service->contained->container = NULL;
-    sut_free(service->last_error);
-    sut_free(service->stuck);
+    struct sut_extras *extras = service->extras;
+    if (extras) {
+        if (extras->contained) extras->contained->container = NULL;
+        sut_free(extras->last_error);
+        sut_free(extras->stuck);
+        sut_free(extras);
+    }
     sut_free(service);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A service as this ring sees it: the core's record, the coroutine of its run, and the references
- * that keep its function and its thread alive in the table of its supervisor (uservalue 1).
+ * A service as this ring sees it: the core's record, the coroutine of its run, and the reference by
+ * which its supervisor's tables keep its function and its thread alive. There may be a hundred
+ * thousand of them: what few need is in the extras.
  */
 #ifndef SUT_LUA_SERVICE_H
 #define SUT_LUA_SERVICE_H
@@ -20,16 +21,22 @@ struct sut_stuck {
 struct sut_spawned;
 struct sut_lua_supervisor;
 
+/* What few services have. */
+struct sut_extras {
+    char *last_error;                     /* why the run before ended; NULL: never ended */
+    struct sut_stuck *stuck;              /* of the latest stop_timeout, or NULL */
+    struct sut_lua_supervisor *contained; /* of an object, kept in the bodies at this address */
+    struct sut_spawned *spawned;          /* helpers of the run: csrc/lua/spawn.c */
+    struct sut_list waiters;              /* sut_coroutine.task.node: until it has left the tree */
+};
+
 struct sut_lua_service {
     struct sut_service core; /* first */
     struct sut_coroutine co;
-    char *last_error;            /* why the run before ended; NULL: never ended */
-    struct sut_stuck *stuck;     /* of the latest stop_timeout, or NULL */
-    struct sut_lua_supervisor *contained; /* of an object, kept in the table at this address */
-    struct sut_spawned *spawned; /* helpers of the run: csrc/lua/spawn.c */
-    int body_ref;                /* function, object or supervisor, in the supervisor's table */
-    int thread_ref;              /* of the run; LUA_NOREF between runs */
-    uint8_t body;                /* enum sut_body */
+    struct sut_extras *extras; /* NULL until the first of them is needed */
+    int ref; /* of the function, object or supervisor in the bodies of its supervisor, and of the
+                thread of its run, or of the run that has just ended, in the threads */
+    uint8_t body; /* enum sut_body */
     char name[];
 };
 
@@ -66,11 +73,17 @@ bool sut_service_host_cancel(struct sut_service *service);
 void sut_service_resume(struct sut_lua_service *service);
 void sut_service_kill_body(struct sut_lua_service *service);
 
+/* The extras, made when there are none yet; NULL without memory. */
+struct sut_extras *sut_service_extras(struct sut_lua_service *service);
+
+/* Why its last run ended, or NULL. */
+const char *sut_service_last_error(const struct sut_lua_service *service);
+
 /* Frees what the structure owns and the structure. Never raises. */
 void sut_service_free(struct sut_lua_service *service);
 
 /* Lets the thread of an ended run go. Never raises. */
-void sut_service_drop_thread(struct sut_supervisor *sup, int ref);
+void sut_service_drop_thread(struct sut_lua_service *service);
 
 /* Remembers why the run ended. Never raises. */
 void sut_service_set_last_error(struct sut_lua_service *service, const char *text);

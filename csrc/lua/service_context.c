@@ -38,13 +38,13 @@ int sut_service_context_field(lua_State *L, int index, const char *field) {
     else if (strcmp(field, "supervisor") == 0)
         sut_push_object(L, service->core.parent);
     else if (strcmp(field, "name") == 0)
-        lua_pushlstring(L, service->core.name.text, service->core.name.length);
+        lua_pushlstring(L, sut_service_text(&service->core), service->core.name.length);
     else if (strcmp(field, "path") == 0)
         sut_push_path(L, service->core.parent, &service->core);
     else if (strcmp(field, "token") == 0)
         sut_push_token(L, &service->core);
     else if (strcmp(field, "last_error") == 0)
-        lua_pushstring(L, service->last_error);
+        lua_pushstring(L, sut_service_last_error(service));
     else
         lua_pushnil(L);
     return 1;

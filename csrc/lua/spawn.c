@@ -10,7 +10,7 @@
 #include "lua/wait.h"
 
 struct sut_spawned {
-    struct sut_coroutine co;
+    struct sut_standalone alone;
     struct sut_spawned *next;
     struct sut_lua_service *owner;
     int ref; /* the thread, in the registry */
@@ -57,49 +57,52 @@ int sut_spawn(lua_State *L) {
     thread = sut_push_program(L, 1, &guard);
     ref = luaL_ref(L, LUA_REGISTRYINDEX);
     spawned = sut_calloc(sizeof *spawned);
-    if (!spawned) {
+    if (!spawned || !sut_service_extras(sut_service_of_coroutine(self->current))) {
+        sut_free(spawned);
         luaL_unref(L, LUA_REGISTRYINDEX, ref);
         return luaL_error(L, "not enough memory");
     }
-    sut_coroutine_init(&spawned->co, self->current->rt, SUT_COROUTINE_SPAWNED);
-    spawned->co.thread = thread;
-    spawned->co.guard = guard;
+    sut_standalone_init(&spawned->alone, sut_rt(self->current), SUT_COROUTINE_SPAWNED);
+    spawned->alone.co.thread = thread;
+    spawned->alone.co.guard = guard;
     spawned->ref = ref;
-    guard->co = &spawned->co;
+    guard->co = &spawned->alone.co;
     spawned->owner = sut_service_of_coroutine(self->current);
-    spawned->next = spawned->owner->spawned;
-    spawned->owner->spawned = spawned;
-    sut_task_ready(&spawned->co.rt->rt, &spawned->co.task);
+    spawned->next = spawned->owner->extras->spawned;
+    spawned->owner->extras->spawned = spawned;
+    sut_task_ready(&spawned->alone.rt->rt, &spawned->alone.co.task);
     return 0;
 }
 
 static void drop(struct sut_spawned *spawned) {
-    struct sut_lua_runtime *rt = spawned->co.rt;
-    if (spawned->co.guard) spawned->co.guard->co = NULL;
-    sut_task_stop(&rt->rt, &spawned->co.task);
-    sut_list_remove(&spawned->co.link);
+    struct sut_lua_runtime *rt = spawned->alone.rt;
+    if (spawned->alone.co.guard) spawned->alone.co.guard->co = NULL;
+    sut_task_stop(&rt->rt, &spawned->alone.co.task);
+    sut_list_remove(&spawned->alone.co.task.node);
+    sut_awaits_leave(&spawned->alone.co);
     luaL_unref(rt->hooks, LUA_REGISTRYINDEX, spawned->ref);
     sut_free(spawned);
 }
 
 static void end_spawned(struct sut_spawned *spawned) {
-    struct sut_spawned **at = &spawned->owner->spawned;
+    struct sut_spawned **at = &spawned->owner->extras->spawned;
     while (*at != spawned) at = &(*at)->next;
     *at = spawned->next;
     drop(spawned);
 }
 
 void sut_spawned_resume(struct sut_coroutine *co) {
-    struct sut_spawned *spawned = SUT_CONTAINER(co, struct sut_spawned, co);
+    struct sut_spawned *spawned = SUT_CONTAINER(co, struct sut_spawned, alone.co);
     char text[256];
     int results;
     int args = lua_status(co->thread) == LUA_YIELD ? 0 : lua_gettop(co->thread) - 1;
     int status;
     if (co->foreign) {
+        if (lua_status(co->thread) == LUA_YIELD) (void)sut_coroutine_close(co);
         end_spawned(spawned);
         return;
     }
-    if (!spawned->owner->co.cancelled) co->rt->rt.progressed = true;
+    if (!spawned->owner->co.cancelled) sut_rt(co)->rt.progressed = true;
     status = sut_coroutine_resume(co, args, &results);
     if (status == LUA_YIELD && co->wait != SUT_WAIT_NONE && sut_is_wait(co->thread)) {
         lua_pop(co->thread, results);
@@ -107,19 +110,19 @@ void sut_spawned_resume(struct sut_coroutine *co) {
     }
     if (status == LUA_YIELD) {
         (void)sut_coroutine_close(co);
-        sut_report(co->rt, "a helper of service '%s' yielded to nobody", spawned->owner->name);
+        sut_report(sut_rt(co), "a helper of service '%s' yielded to nobody", spawned->owner->name);
     } else if (status != LUA_OK || co->status != LUA_OK) {
         sut_value_text(co->thread, -1, text, sizeof text);
-        sut_report(co->rt, "a helper of service '%s' raised: %s", spawned->owner->name, text);
+        sut_report(sut_rt(co), "a helper of service '%s' raised: %s", spawned->owner->name, text);
     }
     end_spawned(spawned);
 }
 
 void sut_spawned_close_all(struct sut_lua_service *service) {
-    while (service->spawned) {
-        struct sut_spawned *spawned = service->spawned;
-        service->spawned = spawned->next;
-        if (lua_status(spawned->co.thread) == LUA_YIELD) (void)sut_coroutine_close(&spawned->co);
+    while (service->extras && service->extras->spawned) {
+        struct sut_spawned *spawned = service->extras->spawned;
+        service->extras->spawned = spawned->next;
+        if (lua_status(spawned->alone.co.thread) == LUA_YIELD) (void)sut_coroutine_close(&spawned->alone.co);
         drop(spawned);
     }
 }

@@ -15,22 +15,22 @@ static void push_entry(lua_State *L, struct sut_service *core, bool killed) {
     lua_createtable(L, 0, 8);
     sut_push_path(L, core->parent, core);
     set_field(L, "path");
-    lua_pushlstring(L, core->name.text, core->name.length);
+    lua_pushlstring(L, sut_service_text(core), core->name.length);
     set_field(L, "name");
     sut_push_token(L, core);
     set_field(L, "token");
     sut_push_object(L, core->parent);
-    (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_ANCHORS);
-    (void)lua_rawgeti(L, -1, service->body_ref);
+    (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_BODIES);
+    (void)lua_rawgeti(L, -1, service->ref);
     lua_setfield(L, -4, "service");
     lua_pop(L, 1);
     set_field(L, "supervisor");
     lua_pushboolean(L, killed);
     set_field(L, "killed");
-    if (!service->stuck) return;
-    lua_pushstring(L, service->stuck->stacktrace);
+    if (!service->extras || !service->extras->stuck) return;
+    lua_pushstring(L, service->extras->stuck->stacktrace);
     set_field(L, "stacktrace");
-    lua_pushstring(L, service->stuck->waiting_for);
+    lua_pushstring(L, service->extras->stuck->waiting_for);
     set_field(L, "waiting_for");
 }
 
@@ -41,8 +41,9 @@ static void append_contained(lua_State *L, int report, const struct sut_supervis
     for (struct sut_service *core = sut_supervisor_walk(top, NULL); core;
          core = sut_supervisor_walk(top, core)) {
         const struct sut_lua_service *service = sut_service_of(core);
-        if (service->contained && service->contained->name)
-            append_report(L, report, &service->contained->core);
+        const struct sut_extras *extras = service->extras;
+        if (extras && extras->contained && extras->contained->name)
+            append_report(L, report, &extras->contained->core);
     }
 }
 
@@ -83,19 +84,32 @@ static int ended(lua_State *L, int status, lua_KContext context) {
     return sut_push_report(L, 1);
 }
 
-/* Whether the caller is a service below the supervisor, or a helper of one. */
+/* What the supervisor ends with: the service that it is the child of, or the one that serves it. */
+static struct sut_service *host_of(struct sut_supervisor *sup) {
+    return sup->place ? sup->place : sut_tree_find(sup->tree, sut_supervisor_of(sup)->server);
+}
+
+static struct sut_service *caller(const struct sut_lua *self) {
+    if (!self->current || self->current->kind != SUT_COROUTINE_SERVICE) return NULL;
+    return &sut_service_of_coroutine(self->current)->core;
+}
+
+bool sut_caller_is_under(const struct sut_lua *self, const struct sut_service *service) {
+    struct sut_service *up = caller(self);
+    while (up && up != service) up = host_of(up->parent);
+    return up != NULL;
+}
+
 static bool is_below(const struct sut_lua *self, const struct sut_supervisor *sup) {
-    const struct sut_supervisor *up;
-    if (!self->current || self->current->kind != SUT_COROUTINE_SERVICE) return false;
-    up = sut_service_of_coroutine(self->current)->core.parent;
-    while (up != sup && up->place) up = up->place->parent;
-    return up == sup;
+    struct sut_service *up = caller(self);
+    while (up && up->parent != sup) up = host_of(up->parent);
+    return up != NULL;
 }
 
 static int wait_for_report(lua_State *L, struct sut_lua *self, struct sut_lua_supervisor *sup,
                            struct sut_coroutine *co, int64_t limit) {
     if (sup->core.state == SUT_SUPERVISOR_TERMINATED) return sut_push_report(L, 1);
-    sut_list_append(&sup->waiters, &co->link);
+    sut_list_append(&sup->waiters, &co->task.node);
     return sut_wait(L, self, co, SUT_WAIT_SUPERVISOR,
                     sut_time_after(sut_runtime_now(&sup->rt->rt), limit), ended, 0);
 }
@@ -169,7 +183,7 @@ static int close_supervisor(lua_State *L, struct sut_lua_supervisor *sup) {
     if (sut_cannot_wait(L, self) || (self->current && (self->current->closing || !lua_isyieldable(L))))
         return 0;
     co = sut_wait_begin(L, self, sup->rt, "close");
-    sut_list_append(&sup->waiters, &co->link);
+    sut_list_append(&sup->waiters, &co->task.node);
     return sut_wait(L, self, co, SUT_WAIT_SUPERVISOR, SUT_NEVER, closed, 0);
 }
 
@@ -249,7 +263,7 @@ static int handle_wait(lua_State *L) {
     if (life_is_over(L, sup)) return answer_handle(L);
     if (sut_cannot_wait(L, self)) return sut_fail(L, SUT_ERR_TIMEOUT);
     co = sut_wait_begin(L, self, sup->rt, "wait");
-    sut_list_append(&sup->waiters, &co->link);
+    sut_list_append(&sup->waiters, &co->task.node);
     return sut_wait(L, self, co, SUT_WAIT_SUPERVISOR,
                     sut_time_after(sut_runtime_now(&sup->rt->rt), limit), handle_waited, 0);
 }

@@ -6,6 +6,7 @@
 
 #include "core/alloc.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- whose is it ---- */
@@ -68,8 +69,9 @@ static void pass_hook_down(lua_State *L, int from, struct sut_supervisor *top) {
 static void set_shutdown(lua_State *L, int opts, struct sut_service *service) {
     if (!lua_istable(L, opts)) return;
     if (lua_getfield(L, opts, "shutdown") == LUA_TNUMBER) {
-        service->shutdown_ns = sut_ns(lua_tonumber(L, -1));
-        service->shutdown = SUT_SHUTDOWN_TIME;
+        double ms = ceil(lua_tonumber(L, -1) * 1000);
+        service->shutdown_ms = ms < UINT32_MAX ? (uint32_t)ms : 0;
+        service->shutdown = ms < UINT32_MAX ? SUT_SHUTDOWN_TIME : SUT_SHUTDOWN_INFINITY;
     } else if (lua_type(L, -1) == LUA_TSTRING) {
         bool kill = strcmp(lua_tostring(L, -1), "kill") == 0;
         service->shutdown = kill ? SUT_SHUTDOWN_KILL : SUT_SHUTDOWN_INFINITY;
@@ -79,16 +81,15 @@ static void set_shutdown(lua_State *L, int opts, struct sut_service *service) {
     lua_pop(L, 1);
 }
 
-static struct sut_lua_service *new_service(struct sut_lua_supervisor *sup, const char *name,
-                                           size_t length, int body, int body_ref) {
-    struct sut_lua_service *service = sut_calloc(sizeof *service + length + 1);
+static struct sut_lua_service *new_service(const char *name, size_t length, int body, int ref) {
+    struct sut_lua_service *service =
+        sut_calloc(offsetof(struct sut_lua_service, name) + length + 1);
     if (!service) return NULL;
     memcpy(service->name, name, length);
-    sut_service_init(&service->core, service->name, (uint32_t)length);
-    sut_coroutine_init(&service->co, sup->rt, SUT_COROUTINE_SERVICE);
+    sut_service_init(&service->core, (uint32_t)length);
+    sut_coroutine_init(&service->co, SUT_COROUTINE_SERVICE);
     service->body = (uint8_t)body;
-    service->body_ref = body_ref;
-    service->thread_ref = LUA_NOREF;
+    service->ref = ref;
     return service;
 }
 
@@ -98,13 +99,13 @@ static void contain(lua_State *L, int sup_index, int opts, struct sut_lua_servic
     if (!lua_istable(L, opts)) return;
     lua_getfield(L, opts, "supervisor");
     inner = sut_to_supervisor(L, -1);
-    if (inner) {
-        (void)lua_getiuservalue(L, sup_index, SUT_SUPERVISOR_ANCHORS);
+    if (inner && sut_service_extras(service)) {
+        (void)lua_getiuservalue(L, sup_index, SUT_SUPERVISOR_BODIES);
         lua_pushvalue(L, -2);
         lua_rawsetp(L, -2, service);
         lua_pop(L, 1);
         inner->container = service;
-        service->contained = inner;
+        service->extras->contained = inner;
         pass_hook_down(L, sup_index, &inner->core);
     }
     lua_pop(L, 1);
@@ -122,10 +123,10 @@ static struct sut_lua_service *add(lua_State *L, int sup_index, int name, int ru
     int code;
     if (sup->core.state >= SUT_SUPERVISOR_STOPPING) return NULL;
     sut_prepare(L, sup->rt);
-    (void)lua_getiuservalue(L, sup_index, SUT_SUPERVISOR_ANCHORS);
+    (void)lua_getiuservalue(L, sup_index, SUT_SUPERVISOR_BODIES);
     lua_pushvalue(L, run);
     ref = luaL_ref(L, -2);
-    service = new_service(sup, text, length, body, ref);
+    service = new_service(text, length, body, ref);
     if (!service) goto no_memory;
     if (body == SUT_BODY_SUPERVISOR) {
         service->core.child = &((struct sut_lua_supervisor *)lua_touserdata(L, run))->core;
@@ -233,7 +234,9 @@ static struct sut_lua_supervisor *push_new(lua_State *L, struct sut_lua_runtime 
     sut_push_runtime(L, rt);
     (void)lua_setiuservalue(L, -2, SUT_SUPERVISOR_RUNTIME);
     lua_newtable(L);
-    (void)lua_setiuservalue(L, -2, SUT_SUPERVISOR_ANCHORS);
+    (void)lua_setiuservalue(L, -2, SUT_SUPERVISOR_BODIES);
+    lua_newtable(L);
+    (void)lua_setiuservalue(L, -2, SUT_SUPERVISOR_THREADS);
     sup->name = sut_copy_text(lua_tostring(L, name), lua_rawlen(L, name));
     if (!sup->name) luaL_error(L, "not enough memory");
     sup->name_length = lua_rawlen(L, name);
@@ -299,7 +302,7 @@ int sut_runtime_supervisor(lua_State *L) {
 
 static void free_service(struct sut_lua_runtime *rt, struct sut_lua_service *service) {
     sut_task_stop(&rt->rt, &service->co.task);
-    sut_list_remove(&service->co.link);
+    sut_list_remove(&service->co.task.node);
     if (service->co.guard) service->co.guard->co = NULL;
     sut_service_free(service);
 }

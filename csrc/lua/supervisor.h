@@ -16,7 +16,8 @@
 #define SUT_HANDLE_TYPE "sutura.handle"
 
 enum sut_supervisor_value {
-    SUT_SUPERVISOR_ANCHORS = 1, /* functions, threads and child supervisors, by reference */
+    SUT_SUPERVISOR_BODIES = 1, /* functions, objects and child supervisors, by sut_lua_service.ref */
+    SUT_SUPERVISOR_THREADS,    /* of runs, by the same */
     SUT_SUPERVISOR_RUNTIME,
     SUT_SUPERVISOR_HOOK,
     SUT_SUPERVISOR_FORMAT_ERROR,
@@ -32,9 +33,10 @@ struct sut_lua_supervisor {
     struct sut_supervisor core; /* first */
     struct sut_lua_runtime *rt;
     struct sut_list all;     /* in sut_lua_runtime.supervisors */
-    struct sut_list waiters; /* sut_coroutine.link: until it has terminated */
+    struct sut_list waiters; /* sut_coroutine.task.node: until it has terminated */
     struct sut_list under;   /* in sut_derived.served of its serve context */
     struct sut_lua_service *container; /* the object that contains it, or NULL */
+    struct sut_id server;              /* the service that waits in its serve, or none */
     char *name;                        /* NULL once collected */
     size_t name_length;
     int reason_odd; /* enum sut_odd_end when it ended with one, else 0 */
@@ -106,6 +108,10 @@ int sut_supervisor_children(lua_State *L);
 int sut_supervisor_services(lua_State *L);
 int sut_supervisor_count(lua_State *L);
 int sut_supervisor_tree(lua_State *L);
+
+/* Whether the caller is the service, or runs in what the service keeps alive: the tree of the
+ * supervisor that it stands for or serves, at any depth. */
+bool sut_caller_is_under(const struct sut_lua *self, const struct sut_service *service);
 
 /* Pushes what serve returns now that the supervisor at the index has terminated. Returns 1, or -1
  * when serve raises it instead. */

@@ -49,7 +49,7 @@ static void push_path_above(lua_State *L, const struct sut_service *service, con
     if (root) add_name(&buffer, root->name, root->name_length, 1);
     for (i = 0; i < depth; i++) {
         luaL_addchar(&buffer, '/');
-        add_name(&buffer, way[i]->name.text, way[i]->name.length, way[i]->name.number);
+        add_name(&buffer, sut_service_text(way[i]), way[i]->name.length, way[i]->name.number);
         const struct sut_supervisor *inner =
             i + 1 < depth && !way[i]->child ? way[i + 1]->parent : NULL;
         if (inner) { /* a supervisor inside an object has a name of its own */

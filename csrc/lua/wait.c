@@ -51,20 +51,20 @@ struct sut_coroutine *sut_wait_begin(lua_State *L, struct sut_lua *self,
                                      struct sut_lua_runtime *rt, const char *what) {
     if (self->current) {
         check_coroutine(L, self, what);
-        if (rt && rt != self->current->rt)
+        if (rt && rt != sut_rt(self->current))
             luaL_error(L, "'%s' concerns another runtime than the one that runs the caller", what);
         return self->current;
     }
     if (!rt) rt = sut_runtime_here(L, self);
     check_main(L, self, rt, what);
-    return &rt->main;
+    return &rt->main.co;
 }
 
 /* ---- suspending ---- */
 
 int sut_wait(lua_State *L, struct sut_lua *self, struct sut_coroutine *co, enum sut_wait wait,
              int64_t deadline_ns, lua_KFunction k, lua_KContext context) {
-    struct sut_runtime *rt = &co->rt->rt;
+    struct sut_runtime *rt = &sut_rt(co)->rt;
     co->wait = (uint8_t)wait;
     co->woken = SUT_WOKEN_NOT;
     /* The main program gives way to one pass of the loop, which fires a deadline that is due. */
@@ -76,8 +76,8 @@ int sut_wait(lua_State *L, struct sut_lua *self, struct sut_coroutine *co, enum 
     else
         sut_deadline_arm(&rt->deadlines, &co->task.wake, deadline_ns);
     if (co->kind == SUT_COROUTINE_MAIN) {
-        sut_runtime_drive(L, co->rt);
-        self->waiting = co->rt;
+        sut_runtime_drive(L, sut_rt(co));
+        self->waiting = sut_rt(co);
         return k(L, LUA_YIELD, context);
     }
     sut_push_wait(L);
@@ -90,13 +90,12 @@ enum sut_woken sut_wait_end(lua_State *L, struct sut_lua *self, struct sut_corou
     if (!co || self->active != L || co->woken == SUT_WOKEN_NOT) {
         int is_main = lua_pushthread(L);
         lua_pop(L, 1);
-        if (!is_main || co)
-            luaL_error(L, "a coroutine that waits in sutura was resumed by somebody else");
+        if (!is_main || co) sut_raise_stranger(L);
         co = NULL;
     }
-    if (!co) co = &self->waiting->main;
+    if (!co) co = &self->waiting->main.co;
     woken = co->woken;
-    sut_list_remove(&co->link);
+    sut_list_remove(&co->task.node);
     co->wait = SUT_WAIT_NONE;
     co->woken = SUT_WOKEN_NOT;
     if (out) *out = co;
@@ -131,7 +130,7 @@ int sut_sleep(lua_State *L) {
     span = sut_check_span(L, 1, "sleep", "s", 0);
     co = sut_wait_begin(L, self, NULL, "sleep");
     return sut_wait(L, self, co, span ? SUT_WAIT_SLEEP : SUT_WAIT_YIELD,
-                    sut_time_after(sut_runtime_now(&co->rt->rt), span), slept, 0);
+                    sut_time_after(sut_runtime_now(&sut_rt(co)->rt), span), slept, 0);
 }
 
 int sut_yield(lua_State *L) {
@@ -194,7 +193,7 @@ void sut_wait_text(struct sut_lua *self, const struct sut_coroutine *co, char *o
     out[0] = '\0';
     if (co->wait == SUT_WAIT_NONE) return;
     if (sut_deadline_armed(&co->task.wake)) {
-        int64_t ns = co->task.wake.time_ns - sut_runtime_now(&co->rt->rt);
+        int64_t ns = co->task.wake.time_ns - sut_runtime_now(&sut_rt(co)->rt);
         (void)snprintf(left, sizeof left, " (%.3f s left)", ns > 0 ? sut_seconds(ns) : 0.0);
     }
     place(self, co, where, sizeof where);

@@ -31,18 +31,18 @@ int sut_runtime_prepare(struct sut_runtime *rt) {
 /* ---- tasks ---- */
 
 void sut_task_init(struct sut_task *task) {
-    sut_list_init(&task->ready);
+    sut_list_init(&task->node);
     sut_deadline_init(&task->wake, SUT_DEADLINE_HOST);
 }
 
 void sut_task_ready(struct sut_runtime *rt, struct sut_task *task) {
     sut_deadline_cancel(&rt->deadlines, &task->wake);
-    if (sut_list_empty(&task->ready)) sut_list_append(&rt->ready, &task->ready);
+    if (sut_list_empty(&task->node)) sut_list_append(&rt->ready, &task->node);
 }
 
 void sut_task_stop(struct sut_runtime *rt, struct sut_task *task) {
     sut_deadline_cancel(&rt->deadlines, &task->wake);
-    sut_list_remove(&task->ready);
+    sut_list_remove(&task->node);
 }
 
 /* ---- one step ---- */
@@ -50,8 +50,6 @@ void sut_task_stop(struct sut_runtime *rt, struct sut_task *task) {
 static int deliver(struct sut_runtime *rt) {
     struct sut_event *event = rt->tree.events.first;
     if (rt->above->deliver(rt, event)) return -1;
-    event->supervisor->pending_events--;
-    if (event->service) event->service->pending_events--;
     sut_events_done(&rt->tree.events);
     return 0;
 }
@@ -122,7 +120,7 @@ static int resume_first(struct sut_runtime *rt) {
     if (sut_runtime_prepare(rt)) return -1;
     struct sut_list *node = rt->round.next;
     sut_list_remove(node);
-    rt->above->resume(rt, SUT_CONTAINER(node, struct sut_task, ready));
+    rt->above->resume(rt, SUT_CONTAINER(node, struct sut_task, node));
     return has_work(&rt->tree) ? work_off(rt) : 0;
 }
 

@@ -25,7 +25,7 @@ struct sut_loop;
 
 /* Something that the run queue resumes. */
 struct sut_task {
-    struct sut_list ready;    /* in the run queue, or nowhere */
+    struct sut_list node;     /* in the run queue, or among those who wait for the same thing */
     struct sut_deadline wake; /* kind SUT_DEADLINE_HOST */
 };
 
@@ -75,7 +75,7 @@ int64_t sut_runtime_now(const struct sut_runtime *rt);
  * memory: give no input then. */
 int sut_runtime_prepare(struct sut_runtime *rt);
 
-/* Puts the task at the end of the run queue; harmless when it is there. Cannot fail. */
+/* Puts a task that is in no list, or in the run queue already, at its end. Cannot fail. */
 void sut_task_ready(struct sut_runtime *rt, struct sut_task *task);
 
 void sut_task_init(struct sut_task *task);

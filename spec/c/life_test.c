@@ -204,7 +204,7 @@ TEST(running_and_asked_to_stop_has_the_time_of_its_supervisor) {
 
 TEST(a_time_of_its_own_comes_before_the_supervisors) {
     a->service.shutdown = SUT_SHUTDOWN_TIME;
-    a->service.shutdown_ns = SECONDS(3);
+    a->service.shutdown_ms = 3000;
     a->script = STUBBORN;
     serve(&fake);
     stop_body(&fake, a, SUT_AFTER_KEEP);

@@ -98,7 +98,7 @@ static inline void fake_reason(struct sut_supervisor *sup, struct sut_service *s
 /* ---- building ---- */
 
 static inline void fake_init(struct fake *fake) {
-    static const struct sut_host host = {fake_start, fake_recall, fake_cancel, fake_reason};
+    static const struct sut_host host = {offsetof(struct body, name), fake_start, fake_recall, fake_cancel, fake_reason};
     memset(fake, 0, sizeof *fake);
     sut_tree_init(&fake->tree, &host, &fake->deadlines);
     sut_list_init(&fake->ready);
@@ -111,7 +111,7 @@ static inline void body_init(struct body *body, const char *name) {
     sut_list_init(&body->ready);
     assert_true(strlen(name) < sizeof body->name);
     memcpy(body->name, name, strlen(name) + 1);
-    sut_service_init(&body->service, body->name, (uint32_t)strlen(name));
+    sut_service_init(&body->service, (uint32_t)strlen(name));
 }
 
 static inline void reserve(struct fake *fake) {
@@ -150,7 +150,7 @@ static inline void talk(struct sut_supervisor *sup) {
 static inline size_t write_path(const struct sut_supervisor *sup, char *out) {
     if (!sup->place) return (size_t)sprintf(out, "root");
     size_t length = write_path(sup->place->parent, out);
-    return length + (size_t)sprintf(out + length, "/%s", sup->place->name.text);
+    return length + (size_t)sprintf(out + length, "/%s", sut_service_text(sup->place));
 }
 
 static inline bool has_score(const struct sut_event *event) {
@@ -160,7 +160,7 @@ static inline bool has_score(const struct sut_event *event) {
 static inline void write_event(struct fake *fake, const struct sut_event *event) {
     char path[512];
     size_t length = write_path(event->supervisor, path);
-    if (event->service) (void)sprintf(path + length, "/%s", event->service->name.text);
+    if (event->service) (void)sprintf(path + length, "/%s", sut_service_text(event->service));
     char *out = fake->log + fake->logged;
     size_t room = sizeof fake->log - fake->logged;
     int size = snprintf(out, room, "%g %s %s", (double)event->time_ns / 1e9, path,
@@ -181,8 +181,6 @@ static inline void deliver(struct fake *fake) {
     if (event->type == SUT_EVENT_BACKOFF)
         sut_supervisor_backoff(event->supervisor, event->time_ns, event->supervisor->backoff_ns);
     if (fake->hook) fake->hook(fake, event);
-    event->supervisor->pending_events--;
-    if (event->service) event->service->pending_events--;
     sut_events_done(&fake->tree.events);
 }
 
@@ -217,7 +215,6 @@ static inline void feed_end(struct fake *fake, struct body *body, enum sut_end e
 }
 
 static inline void let_go(struct fake *fake, struct body *body) {
-    assert_int_equal(0, body->service.pending_events);
     assert_int_equal(SUT_STATE_IDLE, body->service.state);
     assert_null(sut_tree_find(&fake->tree, body->service.id));
     fake->released++;
@@ -354,7 +351,7 @@ static inline const char *reported(const struct sut_supervisor *top) {
     for (uint32_t i = 0; i < count; i++) {
         struct sut_service *service = sut_slot_find(&top->tree->slots, ids[i]);
         out += write_path(service->parent, out);
-        out += sprintf(out, "/%s %s%s", service->name.text,
+        out += sprintf(out, "/%s %s%s", sut_service_text(service),
                        sut_report_verdict(top, service) == SUT_REPORT_KILLED ? "killed" : "alive",
                        i + 1 < count ? ", " : "");
     }
