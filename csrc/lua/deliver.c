@@ -107,8 +107,8 @@ static void push_value(lua_State *L, const struct delivery *to) {
         lua_pushstring(L, sut_odd_message(detail->ref));
         return;
     }
-    (void)lua_getiuservalue(L, AT_SUPERVISOR, SUT_SUPERVISOR_THREADS);
-    (void)lua_rawgeti(L, -1, detail->ref);
+    sut_push_threads(L, to->rt);
+    (void)lua_rawgeti(L, -1, sut_thread_key(to->service));
     thread = lua_tothread(L, -1);
     lua_pop(L, 2);
     if (!thread || lua_gettop(thread) == 0) {
@@ -149,8 +149,8 @@ static void add_variables(lua_State *L, const struct delivery *to) {
     static const char *const kinds[] = {"locals", "upvalues"};
     int frames = lua_gettop(L);
     lua_State *thread;
-    (void)lua_getiuservalue(L, AT_SUPERVISOR, SUT_SUPERVISOR_THREADS);
-    (void)lua_rawgeti(L, -1, to->event->detail.ref);
+    sut_push_threads(L, to->rt);
+    (void)lua_rawgeti(L, -1, sut_thread_key(to->service));
     lua_remove(L, -2);
     thread = lua_tothread(L, -1);
     lua_pushvalue(thread, -2);

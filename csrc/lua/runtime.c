@@ -121,7 +121,7 @@ static void start_lists(struct sut_lua_runtime *rt) {
 /* Pushes a new runtime. */
 static struct sut_lua_runtime *push_runtime(lua_State *L, struct sut_lua *self,
                                             enum sut_clock clock) {
-    struct sut_lua_runtime *rt = lua_newuserdatauv(L, sizeof *rt, 1);
+    struct sut_lua_runtime *rt = lua_newuserdatauv(L, sizeof *rt, 2);
     memset(rt, 0, sizeof *rt);
     sut_runtime_init(&rt->rt, &above, clock);
     rt->self = self;
@@ -131,6 +131,8 @@ static struct sut_lua_runtime *push_runtime(lua_State *L, struct sut_lua *self,
     rt->hooks = lua_newthread(L);
     lua_rawsetp(L, -2, &rt->hooks);
     (void)lua_setiuservalue(L, -2, 1);
+    lua_newtable(L);
+    (void)lua_setiuservalue(L, -2, 2);
     sut_keep_object(L);
     move_in(self, rt);
     sut_random_seed(&rt->rt.random, random_seed());
@@ -172,6 +174,12 @@ struct sut_lua_runtime *sut_runtime_here(lua_State *L, struct sut_lua *self) {
 }
 
 void sut_push_runtime(lua_State *L, struct sut_lua_runtime *rt) { sut_push_object(L, rt); }
+
+void sut_push_threads(lua_State *L, struct sut_lua_runtime *rt) {
+    sut_push_runtime(L, rt);
+    (void)lua_getiuservalue(L, -1, 2);
+    lua_remove(L, -2);
+}
 
 struct sut_lua_runtime *sut_check_runtime(lua_State *L, int arg) {
     struct sut_lua_runtime *rt = luaL_testudata(L, arg, SUT_RUNTIME_TYPE);

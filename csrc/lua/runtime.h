@@ -2,8 +2,9 @@
  *
  * The runtime as a Lua object: what it adds to the runner of csrc/rt.
  *
- * Userdata "sutura.runtime"; uservalue 1 is the table of what runs and must stay alive: root
- * supervisors by light userdata, threads of programs, and the runtime's own thread for hooks.
+ * Userdata "sutura.runtime"; uservalue 1 is the table of what must stay alive: root supervisors that
+ * run, by light userdata, and the runtime's own thread for hooks. Uservalue 2 keeps the threads of
+ * the services that run, by sut_thread_key.
  */
 #ifndef SUT_LUA_RUNTIME_H
 #define SUT_LUA_RUNTIME_H
@@ -46,6 +47,9 @@ struct sut_lua_runtime *sut_check_runtime(lua_State *L, int arg);
 /* Keeps the value on the top alive under the key while the runtime lives, and pops it; nil lets it
  * go, which cannot raise. */
 void sut_runtime_anchor(lua_State *L, struct sut_lua_runtime *rt, const void *key);
+
+/* Pushes the table of threads. Never raises. */
+void sut_push_threads(lua_State *L, struct sut_lua_runtime *rt);
 
 /* Runs the loop for the main program until co->woken. */
 void sut_runtime_drive(lua_State *L, struct sut_lua_runtime *rt);

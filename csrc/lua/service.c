@@ -138,7 +138,7 @@ static int begin_run(lua_State *L) {
     lua_State *thread;
     sut_push_object(L, service->core.parent); /* 2 */
     (void)lua_getiuservalue(L, 2, SUT_SUPERVISOR_BODIES); /* 3 */
-    (void)lua_getiuservalue(L, 2, SUT_SUPERVISOR_THREADS); /* 4 */
+    sut_push_threads(L, sut_rt(&service->co)); /* 4 */
     thread = lua_newthread(L); /* 5 */
     context = sut_context_new_service(L, sut_rt(&service->co), service->core.run); /* 6 */
     sut_slot_get(L, SUT_SLOT_ON_RAISE);
@@ -147,7 +147,7 @@ static int begin_run(lua_State *L) {
     lua_xmove(L, thread, 2);
     (void)push_body(L, thread, service, 3);
     lua_xmove(L, thread, 1); /* the context once more, as the argument */
-    lua_rawseti(L, 4, service->ref);
+    lua_rawseti(L, 4, sut_thread_key(service));
     service->co.thread = thread;
     service->co.guard = &context->guard;
     context->guard.co = &service->co;
@@ -206,7 +206,7 @@ static void leave_run(struct sut_lua_service *service) {
 static void finish(struct sut_lua_service *service, enum sut_end end, int odd,
                    struct sut_failure *failure) {
     struct sut_lua *self = sut_rt(&service->co)->self;
-    struct sut_detail detail = {.block = failure, .ref = odd ? odd : service->ref};
+    struct sut_detail detail = {.block = failure, .ref = odd ? odd : SUT_DETAIL_VALUE};
     bool kept = makes_event(&service->core, end);
     self->ended = (struct sut_ended){.thread = odd ? NULL : service->co.thread, .odd = odd};
     if (service->core.after == SUT_AFTER_RESTART)
@@ -337,34 +337,32 @@ void sut_service_kill_body(struct sut_lua_service *service) {
 
 /* ---- leaving the tree ---- */
 
-/* Pushes a table of the supervisor of the service. Raises nothing. */
-static void push_table(lua_State *L, const struct sut_lua_service *service,
-                       enum sut_supervisor_value table) {
-    sut_push_object(L, service->core.parent);
-    (void)lua_getiuservalue(L, -1, table);
-    lua_remove(L, -2);
+/* The slot of its id: dense in a runtime. */
+lua_Integer sut_thread_key(const struct sut_lua_service *service) {
+    return (lua_Integer)(uint32_t)service->core.id.value + 1;
 }
 
 /* The key is there, so that nothing is allocated. */
 void sut_service_drop_thread(struct sut_lua_service *service) {
     lua_State *L = sut_rt(&service->co)->hooks;
-    push_table(L, service, SUT_SUPERVISOR_THREADS);
-    if (lua_rawgeti(L, -1, service->ref) != LUA_TNIL) {
+    sut_push_threads(L, sut_rt(&service->co));
+    if (lua_rawgeti(L, -1, sut_thread_key(service)) != LUA_TNIL) {
         lua_pushnil(L);
-        lua_rawseti(L, -3, service->ref);
+        lua_rawseti(L, -3, sut_thread_key(service));
     }
     lua_pop(L, 2);
 }
 
 /* Lets go what the bodies kept for the service. */
 static void drop_body(lua_State *L, const struct sut_lua_service *service) {
-    push_table(L, service, SUT_SUPERVISOR_BODIES);
-    luaL_unref(L, -1, service->ref);
+    sut_push_object(L, service->core.parent);
+    (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_BODIES);
+    sut_body_drop(L, sut_supervisor_of(service->core.parent), service->ref);
     if (service->extras && service->extras->contained) {
         lua_pushnil(L);
         lua_rawsetp(L, -2, service);
     }
-    lua_pop(L, 1);
+    lua_pop(L, 2);
 }
 
 void sut_service_released(struct sut_runtime *runtime, struct sut_service *core) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A service as this ring sees it: the core's record, the coroutine of its run, and the reference by
- * which its supervisor's tables keep its function and its thread alive. There may be a hundred
- * thousand of them: what few need is in the extras.
+ * which its supervisor keeps its function alive; the thread of its run is kept by the runtime. There
+ * may be a hundred thousand of them: what few need is in the extras.
  */
 #ifndef SUT_LUA_SERVICE_H
 #define SUT_LUA_SERVICE_H
@@ -34,8 +34,7 @@ struct sut_lua_service {
     struct sut_service core; /* first */
     struct sut_coroutine co;
     struct sut_extras *extras; /* NULL until the first of them is needed */
-    int ref; /* of the function, object or supervisor in the bodies of its supervisor, and of the
-                thread of its run, or of the run that has just ended, in the threads */
+    int ref;      /* of the function, object or supervisor in the bodies of its supervisor */
     uint8_t body; /* enum sut_body */
     char name[];
 };
@@ -72,6 +71,12 @@ void sut_service_host_recall(struct sut_service *service);
 bool sut_service_host_cancel(struct sut_service *service);
 void sut_service_resume(struct sut_lua_service *service);
 void sut_service_kill_body(struct sut_lua_service *service);
+
+/* sut_detail.ref: the value lies on the thread of the run that has just ended. */
+enum { SUT_DETAIL_VALUE = 1 };
+
+/* The key of its thread in the runtime's table of threads. */
+lua_Integer sut_thread_key(const struct sut_lua_service *service);
 
 /* The extras, made when there are none yet; NULL without memory. */
 struct sut_extras *sut_service_extras(struct sut_lua_service *service);

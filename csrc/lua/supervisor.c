@@ -124,8 +124,7 @@ static struct sut_lua_service *add(lua_State *L, int sup_index, int name, int ru
     if (sup->core.state >= SUT_SUPERVISOR_STOPPING) return NULL;
     sut_prepare(L, sup->rt);
     (void)lua_getiuservalue(L, sup_index, SUT_SUPERVISOR_BODIES);
-    lua_pushvalue(L, run);
-    ref = luaL_ref(L, -2);
+    ref = sut_body_keep(L, sup, run);
     service = new_service(text, length, body, ref);
     if (!service) goto no_memory;
     if (body == SUT_BODY_SUPERVISOR) {
@@ -141,7 +140,7 @@ static struct sut_lua_service *add(lua_State *L, int sup_index, int name, int ru
     }
     sut_service_free(service);
 no_memory:
-    luaL_unref(L, -1, ref);
+    sut_body_drop(L, sup, ref);
     luaL_error(L, "not enough memory");
     return NULL;
 }
@@ -230,13 +229,12 @@ static struct sut_lua_supervisor *push_new(lua_State *L, struct sut_lua_runtime 
     sut_list_init(&sup->waiters);
     sut_list_init(&sup->under);
     sut_list_init(&sup->all);
+    sup->last_ref = LUA_NOREF;
     luaL_setmetatable(L, SUT_SUPERVISOR_TYPE);
     sut_push_runtime(L, rt);
     (void)lua_setiuservalue(L, -2, SUT_SUPERVISOR_RUNTIME);
     lua_newtable(L);
     (void)lua_setiuservalue(L, -2, SUT_SUPERVISOR_BODIES);
-    lua_newtable(L);
-    (void)lua_setiuservalue(L, -2, SUT_SUPERVISOR_THREADS);
     sup->name = sut_copy_text(lua_tostring(L, name), lua_rawlen(L, name));
     if (!sup->name) luaL_error(L, "not enough memory");
     sup->name_length = lua_rawlen(L, name);

@@ -17,7 +17,6 @@
 
 enum sut_supervisor_value {
     SUT_SUPERVISOR_BODIES = 1, /* functions, objects and child supervisors, by sut_lua_service.ref */
-    SUT_SUPERVISOR_THREADS,    /* of runs, by the same */
     SUT_SUPERVISOR_RUNTIME,
     SUT_SUPERVISOR_HOOK,
     SUT_SUPERVISOR_FORMAT_ERROR,
@@ -39,6 +38,7 @@ struct sut_lua_supervisor {
     struct sut_id server;              /* the service that waits in its serve, or none */
     char *name;                        /* NULL once collected */
     size_t name_length;
+    int last_ref; /* of the body added last, or LUA_NOREF */
     int reason_odd; /* enum sut_odd_end when it ended with one, else 0 */
     bool panic_locals;
     bool context_ended; /* it stops because its serve context has ended */
@@ -64,6 +64,12 @@ struct sut_lua_supervisor *sut_to_supervisor(lua_State *L, int index);
 /* Raises unless the caller may give the supervisor's runtime an input. */
 void sut_check_same_runtime(lua_State *L, struct sut_lua *self, struct sut_lua_supervisor *sup,
                             const char *fn);
+
+/* A reference to the body at `run` in the table of bodies on the top, shared with the body added
+ * before when that is the same: how many share it stands at the negative reference. May raise for
+ * memory, and nothing is changed then. Dropping it never raises. */
+int sut_body_keep(lua_State *L, struct sut_lua_supervisor *sup, int run);
+void sut_body_drop(lua_State *L, struct sut_lua_supervisor *sup, int ref);
 
 /* Sets the time and reserves for one input; raises without memory. */
 void sut_prepare(lua_State *L, struct sut_lua_runtime *rt);
