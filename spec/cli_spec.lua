@@ -235,6 +235,12 @@ return sutura.supervisor("root", { failure_threshold = 7, children = { { name = 
             assert.matches("the tree ended with an error: .*boom", result.err)
         end)
 
+        it("refuses a tree of a runtime of its own, which could hear no signal", function()
+            local result = run("local s = require('sutura') return s.runtime():supervisor('A')")
+            assert.equal(1, result.code)
+            assert.matches("another runtime", result.err)
+        end)
+
         it("logs a panic with time, path, event and the trace beneath", function()
             local result = run(tree("", "if ctx.run == 2 then ctx.supervisor:stop() return end error('boom')"))
             assert.equal(0, result.code)

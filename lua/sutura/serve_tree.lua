@@ -100,11 +100,14 @@ function serve_tree.run(core, sup)
     local shows = core.on_signal({ "SIGUSR2" }, function()
         show_tree(sup)
     end)
-    local ok, reason = pcall(sup.serve, sup)
-    ending.failed = not ok or reason ~= nil
-    ending.reason = reason
-    local reported, unstopped = pcall(sup.unstopped_service_report, sup)
-    ending.unstopped = reported and unstopped or nil
+    -- Under `run`, because a supervisor of another runtime is refused there: its loop would hear no signal.
+    core.run(function()
+        local ok, reason = pcall(sup.serve, sup)
+        ending.failed = not ok or reason ~= nil
+        ending.reason = reason
+        local reported, unstopped = pcall(sup.unstopped_service_report, sup)
+        ending.unstopped = reported and unstopped or nil
+    end)
     stops:close()
     shows:close()
     say_end(ending)
