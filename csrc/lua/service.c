@@ -402,6 +402,7 @@ void sut_service_set_last_error(struct sut_lua_service *service, const char *tex
 
 void sut_service_free(struct sut_lua_service *service) {
     struct sut_extras *extras = service->extras;
+    sut_awaits_leave(&service->co);
     if (extras) {
         if (extras->contained) extras->contained->container = NULL;
         sut_free(extras->last_error);
