@@ -51,8 +51,8 @@ void sut_supervisor_finished(struct sut_runtime *runtime, struct sut_supervisor 
 void sut_serve_context_ended(struct sut_list *under) {
     struct sut_lua_supervisor *sup = SUT_CONTAINER(under, struct sut_lua_supervisor, under);
     sut_list_remove(under);
-    sup->context_ended = true;
     if (!sut_supervisor_placed(&sup->core) && sut_supervisor_running(&sup->core)) {
+        sup->context_ended = true; /* what it stops for: a stop that was asked before counts */
         sut_supervisor_ask(&sup->core, SUT_ATTEND_STOP);
         sut_loop_touch(&sup->rt->rt);
     }
