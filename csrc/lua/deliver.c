@@ -279,12 +279,9 @@ static int call_jitter(lua_State *L) {
 static void decide_delay(const struct delivery *to) {
     struct sut_supervisor *sup = &to->sup->core;
     struct jitter jitter = {to->sup, sut_seconds(sup->backoff_ns)};
-    lua_State *failed;
     char text[256];
     if (to->event->has_delay) return;
-    if (sut_call(to->rt, call_jitter, &jitter, &failed) != LUA_OK) {
-        sut_value_text(failed, -1, text, sizeof text);
-        sut_call_done(failed);
+    if (sut_call(to->rt, call_jitter, &jitter, text, sizeof text) != LUA_OK) {
         sut_report(to->rt, "backoff_jitter of supervisor '%s' failed, and is not used: %s",
                    to->sup->name, text);
     }
@@ -383,14 +380,11 @@ int sut_deliver(struct sut_runtime *runtime, struct sut_event *event) {
                           .sup = sut_supervisor_of(event->supervisor),
                           .service = (struct sut_lua_service *)event->service,
                           .rt = sut_runtime_of(runtime)};
-    lua_State *failed;
     char text[512];
     int status;
     if (event->type == SUT_EVENT_BACKOFF) decide_delay(&to);
-    status = sut_call(to.rt, deliver, &to, &failed);
+    status = sut_call(to.rt, deliver, &to, text, sizeof text);
     if (status != LUA_OK) {
-        sut_value_text(failed, -1, text, sizeof text);
-        sut_call_done(failed);
         if (!to.complete && status == LUA_ERRMEM) return -1;
         sut_report(to.rt, "the event hook of supervisor '%s' raised at event %llu (%s): %s",
                    to.sup->name, (unsigned long long)event->seq, sut_event_name(event->type), text);

@@ -18,14 +18,12 @@ struct sut_lua_runtime {
     struct sut_lua *self;
     uint8_t number;            /* in sut_lua.homes; 0 when there were too many */
     lua_State *hooks;          /* where hooks and other callbacks of steps run */
-    bool calling;              /* that thread runs */
     struct sut_standalone main; /* the main program's wait */
     struct sut_list supervisors; /* sut_lua_supervisor.all */
     struct sut_list signals;   /* csrc/lua/signal.c */
     int64_t close_budget_ns;
     double epoch_s;   /* wall time at 0 of a virtual clock */
     int attached_ref; /* registry reference while a foreign loop may call us, else LUA_NOREF */
-    bool calling;     /* the thread for hooks is in use */
     struct sut_driver *driver; /* csrc/lua/luv.c */
 };
 

@@ -155,10 +155,8 @@ static int begin_run(lua_State *L) {
 }
 
 static int begin(struct sut_lua_service *service) {
-    lua_State *failed;
-    int status = sut_call(sut_rt(&service->co), begin_run, service, &failed);
-    if (status != LUA_OK) sut_call_done(failed);
-    return status;
+    char why[64];
+    return sut_call(sut_rt(&service->co), begin_run, service, why, sizeof why);
 }
 
 /* ---- ending a run ---- */

@@ -88,22 +88,12 @@ static int call_function(lua_State *L) {
     return 0;
 }
 
-/* A hook that itself runs the loop keeps the thread for hooks busy: what comes then is lost. */
-static bool is_busy(lua_State *hooks) {
-    lua_Debug ar;
-    return lua_status(hooks) != LUA_OK || lua_getstack(hooks, 0, &ar);
-}
-
 static void call_handle(struct sut_lua_runtime *rt, struct handle *handle, int signum) {
     struct call call = {handle, signum};
     bool stepping = rt->rt.stepping;
-    lua_State *failed;
     char text[256];
-    if (is_busy(rt->hooks)) return;
     rt->rt.stepping = true;
-    if (sut_call(rt, call_function, &call, &failed) != LUA_OK) {
-        sut_value_text(failed, -1, text, sizeof text);
-        sut_call_done(failed);
+    if (sut_call(rt, call_function, &call, text, sizeof text) != LUA_OK) {
         sut_report(rt, "the function for %s raised: %s", sut_signal_name(signum), text);
     }
     rt->rt.stepping = stepping;

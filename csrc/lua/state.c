@@ -94,82 +94,46 @@ bool sut_error_is(lua_State *L, int index, enum sut_error error) {
 
 /* ---- calls from a step into Lua ---- */
 
-/* Runs what lies on the runtime's own thread: resumed when it is at rest, else, inside such a call,
- * on top of it. Leaves nothing behind; the error's text goes to `why`. */
-static int run_on_hooks(struct sut_lua_runtime *rt, lua_State *from, char *why, size_t size) {
-    lua_State *hooks = rt->hooks;
-    bool nested = rt->calling;
+/* Runs `fn` on `L`: the runtime's own thread when it is at rest, else whatever runs inside it. */
+static int run_on(lua_State *L, struct sut_lua_runtime *rt, lua_State *from, char *why,
+                  size_t size) {
+    bool inside = rt->calling;
     int results = 0;
     int status;
     rt->calling = true;
-    status = nested ? lua_pcall(hooks, 1, 0, 0) : lua_resume(hooks, from, 1, &results);
-    rt->calling = nested;
+    status = inside ? lua_pcall(L, 1, 0, 0) : lua_resume(L, from, 1, &results);
+    rt->calling = inside;
     if (status != LUA_OK) {
-        if (lua_checkstack(hooks, 10))
-            sut_value_text(hooks, -1, why, size);
-        lua_pop(hooks, 1);
-        if (!nested) (void)lua_resetthread(hooks);
+        if (lua_checkstack(L, LUA_MINSTACK)) sut_value_text(L, -1, why, size);
+        lua_pop(L, 1);
+        if (!inside) (void)lua_resetthread(L);
     }
-    if (!nested) lua_settop(hooks, 0);
+    if (!inside) lua_settop(L, 0);
     return status;
 }
 
-/* Inside another call of the same runtime its own thread runs already, and cannot be resumed. */
-static int call_inside(lua_State *L, lua_CFunction fn, void *arg, lua_State **result) {
-    *result = NULL;
-    if (!lua_checkstack(L, LUA_MINSTACK)) return LUA_ERRMEM;
-    *result = L;
-    lua_pushcfunction(L, fn);
-    lua_pushlightuserdata(L, arg);
-    return lua_pcall(L, 1, 0, 0);
-}
-
-static int call_outside(struct sut_lua_runtime *rt, lua_CFunction fn, void *arg,
-                        lua_State *from, lua_State **result) {
-    int results = 0;
-    int status;
-    *result = rt->hooks;
-    rt->calling = true;
-    lua_pushcfunction(rt->hooks, fn);
-    lua_pushlightuserdata(rt->hooks, arg);
-    status = lua_resume(rt->hooks, from, 1, &results);
-    rt->calling = false;
-    if (status == LUA_OK) lua_settop(rt->hooks, 0);
-    return status;
-}
-
-int sut_call(struct sut_lua_runtime *rt, lua_CFunction fn, void *arg, lua_State **result) {
+int sut_call(struct sut_lua_runtime *rt, lua_CFunction fn, void *arg, char *why, size_t size) {
     struct sut_lua *self = rt->self;
     lua_State *active = self->active;
     lua_State *from = self->from;
     struct sut_coroutine *current = self->current;
     struct sut_lua_runtime *runtime = self->runtime;
+    lua_State *L = rt->calling && active ? active : rt->hooks;
     int status;
+    why[0] = '\0';
+    if (!lua_checkstack(L, LUA_MINSTACK)) return LUA_ERRMEM;
+    self->active = L;
+    self->from = L;
     self->current = NULL;
     self->runtime = rt;
-    if (rt->calling) {
-        status = call_inside(active ? active : rt->hooks, fn, arg, result);
-    } else {
-        self->active = rt->hooks;
-        self->from = rt->hooks;
-        status = call_outside(rt, fn, arg, from, result);
-    }
+    lua_pushcfunction(L, fn);
+    lua_pushlightuserdata(L, arg);
+    status = run_on(L, rt, from, why, size);
     self->active = active;
     self->from = from;
     self->current = current;
     self->runtime = runtime;
     return status;
-}
-
-void sut_call_done(lua_State *result) {
-    lua_Debug ar;
-    if (!result) return;
-    if (lua_status(result) == LUA_OK && lua_getstack(result, 0, &ar)) {
-        lua_pop(result, 1);
-        return;
-    }
-    (void)lua_resetthread(result);
-    lua_settop(result, 0);
 }
 
 struct report {

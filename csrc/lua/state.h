@@ -118,10 +118,8 @@ bool sut_is_error(lua_State *L, int index);
 bool sut_error_is(lua_State *L, int index, enum sut_error error);
 
 /* Runs `fn` with `arg` as a light userdata, on the runtime's own thread, where nothing can yield.
- * Returns LUA_OK, or the status with the error value on the top of *result's stack; the caller pops
- * it with sut_call_done. Results of `fn` are dropped. Never raises. */
-int sut_call(struct sut_lua_runtime *rt, lua_CFunction fn, void *arg, lua_State **result);
-void sut_call_done(lua_State *result);
+ * Results of `fn` are dropped. Returns Lua's status, and the error's text in `why`. Never raises. */
+int sut_call(struct sut_lua_runtime *rt, lua_CFunction fn, void *arg, char *why, size_t size);
 
 /* Writes one line on the default logger, protected; falls back on stderr. Never raises. */
 void sut_report(struct sut_lua_runtime *rt, const char *format, ...);

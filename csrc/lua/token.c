@@ -125,12 +125,12 @@ static int remember_path(lua_State *L) {
 }
 
 void sut_token_outlives(struct sut_lua_runtime *rt, struct sut_service *service) {
-    lua_State *failed;
+    char why[64];
     bool known;
     sut_slot_get(rt->hooks, SUT_SLOT_TOKENS);
     known = lua_rawgeti(rt->hooks, -1, (lua_Integer)service->id.value) != LUA_TNIL;
     lua_pop(rt->hooks, 2);
-    if (known && sut_call(rt, remember_path, service, &failed) != LUA_OK) sut_call_done(failed);
+    if (known) (void)sut_call(rt, remember_path, service, why, sizeof why);
 }
 
 static struct sut_token *check_token(lua_State *L, int arg) {
