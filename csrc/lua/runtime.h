@@ -18,6 +18,7 @@ struct sut_lua_runtime {
     struct sut_lua *self;
     uint8_t number;            /* in sut_lua.homes; 0 when there were too many */
     lua_State *hooks;          /* where hooks and other callbacks of steps run */
+    bool calling;              /* that thread runs */
     struct sut_standalone main; /* the main program's wait */
     struct sut_list supervisors; /* sut_lua_supervisor.all */
     struct sut_list signals;   /* csrc/lua/signal.c */
