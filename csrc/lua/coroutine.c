@@ -95,11 +95,15 @@ void sut_trace_chain(struct sut_trace *trace, lua_State *thread) {
     }
 }
 
-/* When the close under way must be over; one at a time in a process's thread of Lua. */
-static uint64_t close_deadline;
+/* When the innermost close under way must be over; 0 outside any. */
+static _Thread_local uint64_t close_deadline;
 
 static void out_of_budget(lua_State *L, lua_Debug *ar) {
     (void)ar;
+    if (!close_deadline) { /* a coroutine that a closer has made, and that outlives the close */
+        lua_sethook(L, NULL, 0, 0);
+        return;
+    }
     if (uv_hrtime() < close_deadline) return;
     lua_sethook(L, out_of_budget, LUA_MASKCOUNT, 1); /* from now on at every instruction */
     luaL_error(L, "closed by force: its closers took longer than the close budget");
@@ -131,6 +135,7 @@ int sut_coroutine_close(struct sut_coroutine *co) {
     struct sut_coroutine *current = self->current;
     lua_State *active = self->active;
     lua_State *inner = sut_innermost(self, co->thread);
+    uint64_t outer_deadline = close_deadline;
     int status;
     co->closing = true;
     self->current = co;
@@ -146,5 +151,6 @@ int sut_coroutine_close(struct sut_coroutine *co) {
     self->active = active;
     self->current = current;
     co->closing = false;
+    close_deadline = outer_deadline;
     return status;
 }

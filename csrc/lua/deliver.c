@@ -15,6 +15,9 @@
 
 enum { TEXT_MAX = 16384, TRACE_MAX = 8192 };
 
+/* From here on a difference of the clocks means that the wall clock was set. */
+#define WALL_STEP_NS INT64_C(10000000)
+
 struct delivery {
     struct sut_event *event;
     struct sut_lua_supervisor *sup;
@@ -308,13 +311,19 @@ static void set_particulars(lua_State *L, const struct delivery *to) {
 
 /* ---- every type ---- */
 
+/* The wall clock is asked each time, but followed only when it was set anew: it would differ from
+ * the monotonic one by microseconds otherwise, and events might seem to go backwards. */
 static double wall_time(const struct delivery *to) {
-    int64_t seconds_since = sut_runtime_now(&to->rt->rt) - to->event->time_ns;
+    struct sut_lua_runtime *rt = to->rt;
     uv_timeval64_t wall;
-    if (to->rt->rt.clock == SUT_CLOCK_VIRTUAL)
-        return to->rt->epoch_s + sut_seconds(to->event->time_ns);
+    int64_t base_ns;
+    if (rt->rt.clock == SUT_CLOCK_VIRTUAL) return rt->epoch_s + sut_seconds(to->event->time_ns);
     (void)uv_gettimeofday(&wall);
-    return (double)wall.tv_sec + (double)wall.tv_usec / 1e6 - sut_seconds(seconds_since);
+    base_ns = wall.tv_sec * SUT_SECOND_NS + wall.tv_usec * INT64_C(1000) -
+              sut_runtime_now(&rt->rt);
+    if (base_ns - rt->wall_ns > WALL_STEP_NS || rt->wall_ns - base_ns > WALL_STEP_NS)
+        rt->wall_ns = base_ns;
+    return sut_seconds(rt->wall_ns + to->event->time_ns);
 }
 
 static void set_common(lua_State *L, const struct delivery *to) {

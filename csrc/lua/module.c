@@ -72,6 +72,14 @@ static int is_terminal(lua_State *L) {
     return 1;
 }
 
+/* Unix time with microseconds, for lines that belong to no event. */
+static int wall(lua_State *L) {
+    uv_timeval64_t now;
+    (void)uv_gettimeofday(&now);
+    lua_pushnumber(L, (double)now.tv_sec + (double)now.tv_usec / 1e6);
+    return 1;
+}
+
 static int no_jitter(lua_State *L) {
     lua_pushnumber(L, luaL_checknumber(L, 1));
     return 1;
@@ -124,6 +132,7 @@ static const luaL_Reg functions[] = {
     {"is_runtime", is_runtime},
     {"is_token", is_token},
     {"isatty", is_terminal},
+    {"wall", wall},
     {"life_table", life_table},
     {NULL, NULL},
 };
@@ -187,6 +196,7 @@ int luaopen_sutura_core(lua_State *L) {
     sut_open_runtime(L);
     sut_open_context(L);
     sut_open_signal(L);
+    sut_open_shield(L);
     luaL_newlibtable(L, functions);
     lua_pushvalue(L, -2);
     luaL_setfuncs(L, functions, 1);

@@ -184,6 +184,8 @@ static int close_inner(lua_State *L, struct sut_lua *self, lua_State *inner) {
     struct sut_trace trace = self->trace;
     bool has_variables = self->has_variables;
     lua_State *active = self->active;
+    struct sut_coroutine *current = self->current;
+    uint16_t shields = current ? current->shields : 0; /* none of them is inner's: see `advance` */
     int status;
     self->active = inner;
 #if LUA_VERSION_RELEASE_NUM >= 50406
@@ -192,6 +194,7 @@ static int close_inner(lua_State *L, struct sut_lua *self, lua_State *inner) {
     status = lua_resetthread(inner);
 #endif
     self->active = active;
+    if (current) current->shields = shields;
     self->trace = trace;
     self->has_variables = has_variables;
     lua_xmove(inner, L, 1);

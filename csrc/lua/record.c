@@ -56,12 +56,32 @@ static void set_string(lua_State *L, const char *field, const char *value) {
     lua_setfield(L, -2, field);
 }
 
+static void set_number(lua_State *L, const char *field, double value) {
+    lua_pushnumber(L, value);
+    lua_setfield(L, -2, field);
+}
+
 static void set_supervisor_fields(lua_State *L, const struct sut_supervisor *sup) {
     set_string(L, "supervisor_state", sut_supervisor_state_name(sup));
-    lua_pushnumber(L, sut_supervisor_score(sup));
-    lua_setfield(L, -2, "score");
-    lua_pushnumber(L, sup->policy.threshold);
-    lua_setfield(L, -2, "failure_threshold");
+    set_number(L, "score", sut_supervisor_score(sup));
+    set_number(L, "failure_threshold", sup->policy.threshold);
+    set_number(L, "failure_decay", sup->policy.decay_s);
+    set_number(L, "failure_backoff", sut_seconds(sup->backoff_ns));
+    set_number(L, "resume_spacing", sut_seconds(sup->spacing_ns));
+    set_number(L, "timeout", sut_seconds(sup->timeout_ns));
+    set_string(L, "stop_order", sup->stop_order == SUT_STOP_PARALLEL ? "parallel" : "reverse");
+}
+
+/* How long it may take to stop, when its child spec says so. */
+static void set_shutdown(lua_State *L, const struct sut_service *service) {
+    if (service->shutdown == SUT_SHUTDOWN_TIME)
+        set_number(L, "shutdown", service->shutdown_ms / 1000.0);
+    else if (service->shutdown == SUT_SHUTDOWN_INFINITY)
+        set_string(L, "shutdown", "infinity");
+    else if (service->shutdown == SUT_SHUTDOWN_KILL)
+        set_string(L, "shutdown", "kill");
+    lua_pushboolean(L, service->kill);
+    lua_setfield(L, -2, "kill");
 }
 
 static void set_waiting(lua_State *L, const struct sut_lua_service *service) {
@@ -85,10 +105,8 @@ static void push_record(lua_State *L, struct sut_service *core) {
     set_integer(L, "restarts", core->run > 0 ? core->run - 1 : 0);
     set_integer(L, "failures", core->failures);
     set_integer(L, "run", core->run);
-    if (core->run > 0) {
-        lua_pushnumber(L, sut_seconds(core->started_ns));
-        lua_setfield(L, -2, "started_at");
-    }
+    if (core->run > 0) set_number(L, "started_at", sut_seconds(core->started_ns));
+    set_shutdown(L, core);
     if (sut_service_last_error(service)) set_string(L, "last_error", sut_service_last_error(service));
     set_waiting(L, service);
     if (core->child) set_supervisor_fields(L, core->child);

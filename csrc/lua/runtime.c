@@ -139,6 +139,16 @@ static struct sut_lua_runtime *push_runtime(lua_State *L, struct sut_lua *self,
     return rt;
 }
 
+/* An integer keeps all its bits. */
+static uint64_t seed_bits(lua_State *L, double seed) {
+    uint64_t bits;
+    memcpy(&bits, &seed, sizeof bits);
+    lua_getfield(L, 1, "seed");
+    if (lua_isinteger(L, -1)) bits = (uint64_t)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    return bits;
+}
+
 int sut_runtime_new(lua_State *L) {
     struct sut_lua *self = sut_self(L);
     struct sut_lua_runtime *rt;
@@ -156,11 +166,7 @@ int sut_runtime_new(lua_State *L) {
     rt = push_runtime(L, self, clock_option(L, 1));
     rt->close_budget_ns = sut_ns(budget);
     rt->epoch_s = option(L, 1, "epoch", 0);
-    if (seed == seed) {
-        uint64_t bits;
-        memcpy(&bits, &seed, sizeof bits);
-        sut_random_seed(&rt->rt.random, bits);
-    }
+    if (seed == seed) sut_random_seed(&rt->rt.random, seed_bits(L, seed));
     return 1;
 }
 

@@ -24,6 +24,7 @@ struct sut_lua_runtime {
     struct sut_list signals;   /* csrc/lua/signal.c */
     int64_t close_budget_ns;
     double epoch_s;   /* wall time at 0 of a virtual clock */
+    int64_t wall_ns;  /* wall time at 0 of a real clock, as last looked up */
     int attached_ref; /* registry reference while a foreign loop may call us, else LUA_NOREF */
     struct sut_driver *driver; /* csrc/lua/luv.c */
 };

@@ -141,22 +141,40 @@ int sut_yield(lua_State *L) {
 
 /* ---- shield ---- */
 
+/* The scope of a shield is left; by a stranger who closes the thread, the shield was put aside. */
+static int shield_closed(lua_State *L) {
+    const struct sut_lua *self = sut_self(L);
+    if (self->current && self->active == L && self->current->shields > 0) self->current->shields--;
+    return 0;
+}
+
 static int unshielded(lua_State *L, int status, lua_KContext context) {
-    struct sut_lua *self = sut_self(L);
+    (void)status;
     (void)context;
-    if (self->current && self->current->shields > 0) self->current->shields--;
-    if (status != LUA_OK && status != LUA_YIELD) return sut_raise_again(L, self, SUT_RETHROW_SAME);
     return lua_gettop(L) - 1;
+}
+
+/* The variable to be closed that every shield has: a protected call with a message handler would
+ * leave the handler set when the thread is closed by force (Lua before 5.4.6). */
+void sut_open_shield(lua_State *L) {
+    (void)lua_newuserdatauv(L, 0, 0);
+    lua_createtable(L, 0, 1);
+    lua_pushvalue(L, -3);
+    lua_pushcclosure(L, shield_closed, 1);
+    lua_setfield(L, -2, "__close");
+    lua_setmetatable(L, -2);
+    sut_slot_set(L, SUT_SLOT_SHIELD);
 }
 
 int sut_shield(lua_State *L) {
     struct sut_lua *self = sut_self(L);
     if (lua_type(L, 1) != LUA_TFUNCTION) sut_misuse(L, "shield", "fn", "function", 1);
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_pushcclosure(L, sut_on_raise, 1);
+    sut_slot_get(L, SUT_SLOT_SHIELD);
     lua_insert(L, 1);
+    lua_toclose(L, 1);
     if (self->current) self->current->shields++;
-    return unshielded(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, 0, unshielded), 0);
+    lua_callk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, unshielded);
+    return unshielded(L, LUA_OK, 0);
 }
 
 /* ---- in words ---- */

@@ -41,6 +41,9 @@ int sut_sleep(lua_State *L);
 int sut_yield(lua_State *L);
 int sut_shield(lua_State *L);
 
+/* Makes what shields need, with the sut_lua userdata on the top, where it stays. */
+void sut_open_shield(lua_State *L);
+
 /* Module function: sutura.await(start [, limit]), in await.c. */
 int sut_await(lua_State *L);
 
