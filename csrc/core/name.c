@@ -29,7 +29,8 @@ static struct sut_name **bucket_of(const struct sut_names *names, const char *te
 
 static struct sut_name *next_equal(const struct sut_names *names, struct sut_name *name,
                                    const char *text, size_t length) {
-    while (name && (name->length != length || memcmp(sut_name_text(names, name), text, length) != 0))
+    while (name &&
+           (name->length != length || memcmp(sut_name_text(names, name), text, length) != 0))
         name = name->next;
     return name;
 }

@@ -27,7 +27,8 @@ struct sut_names {
 };
 
 /* The text of a node. */
-static inline const char *sut_name_text(const struct sut_names *names, const struct sut_name *name) {
+static inline const char *sut_name_text(const struct sut_names *names,
+                                        const struct sut_name *name) {
     return (const char *)name + names->text_at;
 }
 

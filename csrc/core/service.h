@@ -71,16 +71,16 @@ struct sut_service {
     struct sut_id id;
     int64_t started_ns;
     uint32_t shutdown_ms; /* of SUT_SHUTDOWN_TIME */
-    uint32_t run; /* 1 in the first run, 0 before it */
+    uint32_t run;         /* 1 in the first run, 0 before it */
     uint32_t failures;
-    uint32_t overran;  /* number of the tree's latest stop when it overran its time, or 0 */
-    uint8_t state;     /* enum sut_state */
-    uint8_t after;     /* enum sut_after, while it is asked to stop */
-    uint8_t shutdown;  /* enum sut_shutdown */
-    bool kill : 1;     /* may be closed by force */
-    bool asked : 1;    /* asked to stop, and its resume for that is still to come */
-    bool overdue : 1;  /* its time passed before that resume */
-    bool ghost : 1;    /* forgotten, and kept for a report: what may still ask for its path */
+    uint32_t overran; /* number of the tree's latest stop when it overran its time, or 0 */
+    uint8_t state;    /* enum sut_state */
+    uint8_t after;    /* enum sut_after, while it is asked to stop */
+    uint8_t shutdown; /* enum sut_shutdown */
+    bool kill : 1;    /* may be closed by force */
+    bool asked : 1;   /* asked to stop, and its resume for that is still to come */
+    bool overdue : 1; /* its time passed before that resume */
+    bool ghost : 1;   /* forgotten, and kept for a report: what may still ask for its path */
 };
 
 /* Sets what a new service must have, killed when over its time and with the default shutdown. The

@@ -52,12 +52,12 @@ struct sut_supervisor {
     uint32_t child_count;
     uint32_t living;      /* children between start and end, abandoned ones not counted */
     uint32_t stop_number; /* of its latest stop: orders stops of the whole tree */
-    uint8_t state;      /* enum sut_supervisor_state */
-    uint8_t stop_order; /* enum sut_stop_order */
-    uint8_t attend;     /* set of enum sut_attend */
-    uint8_t hurry;      /* enum sut_hurry */
-    uint8_t end;        /* enum sut_end: why it ends by itself, CANCELED when it was asked */
-    bool advancing;     /* a walk of its stop is under way */
+    uint8_t state;        /* enum sut_supervisor_state */
+    uint8_t stop_order;   /* enum sut_stop_order */
+    uint8_t attend;       /* set of enum sut_attend */
+    uint8_t hurry;        /* enum sut_hurry */
+    uint8_t end;          /* enum sut_end: why it ends by itself, CANCELED when it was asked */
+    bool advancing;       /* a walk of its stop is under way */
     bool lifecycle_events;
     bool pass_through_panics;
     bool dont_propagate_termination;

@@ -46,7 +46,8 @@ int sut_supervisor_remove(lua_State *L) {
 static int removed(lua_State *L, int status, lua_KContext context) {
     (void)status;
     (void)context;
-    if (sut_wait_end_or_raise(L, sut_self(L)) == SUT_WOKEN_TIME) return sut_fail(L, SUT_ERR_TIMEOUT);
+    if (sut_wait_end_or_raise(L, sut_self(L)) == SUT_WOKEN_TIME)
+        return sut_fail(L, SUT_ERR_TIMEOUT);
     return answer_true(L);
 }
 

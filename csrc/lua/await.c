@@ -32,7 +32,8 @@ static int await_resume(lua_State *L) {
     lua_insert(L, 1);
     lua_pushinteger(L, count);
     lua_setfield(L, 1, "n");
-    for (int i = count; i >= 1; i--) lua_rawseti(L, 1, i);
+    for (int i = count; i >= 1; i--)
+        lua_rawseti(L, 1, i);
     (void)lua_setiuservalue(L, lua_upvalueindex(2), 1);
     await->state = AWAIT_RESUMED;
     if (!await->co || await->rt->rt.closed) return 0;
@@ -54,7 +55,8 @@ void sut_awaits_leave(struct sut_coroutine *co) {
 static void leave(struct sut_await *await) {
     struct sut_await **at;
     if (!await->co) return;
-    for (at = &await->co->awaits; *at != await; at = &(*at)->next) continue;
+    for (at = &await->co->awaits; *at != await; at = &(*at)->next)
+        continue;
     *at = await->next;
     await->co = NULL;
 }
@@ -89,7 +91,8 @@ static int push_results(lua_State *L) {
     count = (int)lua_tointeger(L, -1);
     lua_pop(L, 1);
     luaL_checkstack(L, count, "too many results of an await");
-    for (int i = 1; i <= count; i++) (void)lua_rawgeti(L, ARG_AWAIT + 1, i);
+    for (int i = 1; i <= count; i++)
+        (void)lua_rawgeti(L, ARG_AWAIT + 1, i);
     return count;
 }
 

@@ -75,14 +75,16 @@ bool sut_coroutine_cancel(struct sut_coroutine *co) {
 lua_State *sut_innermost(struct sut_lua *self, lua_State *thread) {
     lua_State *inner;
     (void)self;
-    while ((inner = sut_nested(thread)) != NULL) thread = inner;
+    while ((inner = sut_nested(thread)) != NULL)
+        thread = inner;
     return thread;
 }
 
 /* The thread that has `inner` nested in it, in the chain from `outer`. */
 static lua_State *just_outside(lua_State *outer, const lua_State *inner) {
     lua_State *next;
-    while ((next = sut_nested(outer)) != inner) outer = next;
+    while ((next = sut_nested(outer)) != inner)
+        outer = next;
     return outer;
 }
 
@@ -118,8 +120,8 @@ static int reset(lua_State *thread, lua_State *from) {
 #endif
 }
 
-/* Closers may make coroutines: those inherit the hook. A thread that a stranger has resumed, and that
- * runs, cannot be closed. */
+/* Closers may make coroutines: those inherit the hook. A thread that a stranger has resumed, and
+ * that runs, cannot be closed. */
 static int close_thread(lua_State *thread, lua_State *from) {
     lua_Debug ar;
     int status;

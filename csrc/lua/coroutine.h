@@ -25,9 +25,9 @@ enum sut_wait {
     SUT_WAIT_SLEEP,
     SUT_WAIT_AWAIT,
     SUT_WAIT_CONTEXT,
-    SUT_WAIT_SERVICE,   /* until a removed service has ended */
+    SUT_WAIT_SERVICE,    /* until a removed service has ended */
     SUT_WAIT_SUPERVISOR, /* until a supervisor has terminated */
-    SUT_WAIT_PROGRAM    /* the main program, for rt:run(fn) */
+    SUT_WAIT_PROGRAM     /* the main program, for rt:run(fn) */
 };
 
 /* Why a wait is over. */
@@ -47,17 +47,17 @@ struct sut_guard {
 
 struct sut_coroutine {
     struct sut_task task;
-    lua_State *thread;       /* NULL between runs */
-    struct sut_guard *guard; /* at the bottom of the thread's stack */
+    lua_State *thread;        /* NULL between runs */
+    struct sut_guard *guard;  /* at the bottom of the thread's stack */
     struct sut_await *awaits; /* that are open */
-    uint16_t shields;        /* depth of sutura.shield */
-    uint8_t kind;            /* enum sut_coroutine_kind */
-    uint8_t wait;            /* enum sut_wait */
-    uint8_t woken;           /* enum sut_woken */
-    bool cancelled;          /* asked to stop: sticky */
-    uint8_t status;          /* Lua's, of its body once that has ended */
-    bool foreign;            /* a stranger has closed or resumed it */
-    bool closing;            /* is being closed by force */
+    uint16_t shields;         /* depth of sutura.shield */
+    uint8_t kind;             /* enum sut_coroutine_kind */
+    uint8_t wait;             /* enum sut_wait */
+    uint8_t woken;            /* enum sut_woken */
+    bool cancelled;           /* asked to stop: sticky */
+    uint8_t status;           /* Lua's, of its body once that has ended */
+    bool foreign;             /* a stranger has closed or resumed it */
+    bool closing;             /* is being closed by force */
 };
 
 /* A coroutine that is no service's knows its runtime; a service's finds it by its supervisor. */

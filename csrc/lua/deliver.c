@@ -234,7 +234,7 @@ static void set_stuck(lua_State *L, const struct delivery *to) {
     struct sut_lua_service *service = to->service;
     struct sut_lua *self = to->rt->self;
     char trace[TRACE_MAX];
-    char waiting[sizeof ((struct sut_stuck *)0)->waiting_for];
+    char waiting[sizeof((struct sut_stuck *)0)->waiting_for];
     struct sut_stuck *stuck;
     size_t length;
     sut_trace_clear(&self->trace);
@@ -296,16 +296,25 @@ static void decide_delay(const struct delivery *to) {
 static void set_particulars(lua_State *L, const struct delivery *to) {
     switch (to->event->type) {
     case SUT_EVENT_SERVICE_PANIC:
-    case SUT_EVENT_SERVICE_TERMINATE: set_end(L, to); break;
-    case SUT_EVENT_BACKOFF: set_number(L, "delay", sut_seconds(to->event->delay_ns)); break;
-    case SUT_EVENT_RESUME: set_number(L, "delay", sut_seconds(to->sup->core.spacing_ns)); break;
-    case SUT_EVENT_STOP_TIMEOUT: set_stuck(L, to); break;
+    case SUT_EVENT_SERVICE_TERMINATE:
+        set_end(L, to);
+        break;
+    case SUT_EVENT_BACKOFF:
+        set_number(L, "delay", sut_seconds(to->event->delay_ns));
+        break;
+    case SUT_EVENT_RESUME:
+        set_number(L, "delay", sut_seconds(to->sup->core.spacing_ns));
+        break;
+    case SUT_EVENT_STOP_TIMEOUT:
+        set_stuck(L, to);
+        break;
     case SUT_EVENT_SERVICE_STOP:
     case SUT_EVENT_SUPERVISOR_STOP:
         lua_pushstring(L, sut_end_name(to->event->end));
         set(L, "reason");
         break;
-    default: break;
+    default:
+        break;
     }
 }
 
@@ -319,8 +328,7 @@ static double wall_time(const struct delivery *to) {
     int64_t base_ns;
     if (rt->rt.clock == SUT_CLOCK_VIRTUAL) return rt->epoch_s + sut_seconds(to->event->time_ns);
     (void)uv_gettimeofday(&wall);
-    base_ns = wall.tv_sec * SUT_SECOND_NS + wall.tv_usec * INT64_C(1000) -
-              sut_runtime_now(&rt->rt);
+    base_ns = wall.tv_sec * SUT_SECOND_NS + wall.tv_usec * INT64_C(1000) - sut_runtime_now(&rt->rt);
     if (base_ns - rt->wall_ns > WALL_STEP_NS || rt->wall_ns - base_ns > WALL_STEP_NS)
         rt->wall_ns = base_ns;
     return sut_seconds(rt->wall_ns + to->event->time_ns);

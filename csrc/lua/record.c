@@ -28,7 +28,8 @@ static struct roll *push_roll(lua_State *L, const struct sut_supervisor *sup, bo
     struct sut_service *service = NULL;
     uint32_t count = 0;
     uint32_t size;
-    while ((service = next(sup, service, deep)) != NULL) count++;
+    while ((service = next(sup, service, deep)) != NULL)
+        count++;
     size = count + 8;
     roll = lua_newuserdatauv(L, sizeof *roll + size * sizeof roll->ids[0], 0);
     roll->count = 0;
@@ -107,7 +108,8 @@ static void push_record(lua_State *L, struct sut_service *core) {
     set_integer(L, "run", core->run);
     if (core->run > 0) set_number(L, "started_at", sut_seconds(core->started_ns));
     set_shutdown(L, core);
-    if (sut_service_last_error(service)) set_string(L, "last_error", sut_service_last_error(service));
+    if (sut_service_last_error(service))
+        set_string(L, "last_error", sut_service_last_error(service));
     set_waiting(L, service);
     if (core->child) set_supervisor_fields(L, core->child);
 }
@@ -156,7 +158,8 @@ int sut_supervisor_services(lua_State *L) {
     (void)lua_getiuservalue(L, 1, SUT_SUPERVISOR_BODIES);
     for (uint32_t i = 0; i < roll->count; i++) {
         struct sut_service *service = sut_tree_find(sup->core.tree, roll->ids[i]);
-        if (!service || (sut_service_lives(service) && service->after == SUT_AFTER_FORGET)) continue;
+        if (!service || (sut_service_lives(service) && service->after == SUT_AFTER_FORGET))
+            continue;
         (void)lua_rawgeti(L, 4, sut_service_of(service)->ref);
         lua_rawseti(L, 3, ++at);
     }

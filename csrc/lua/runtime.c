@@ -17,9 +17,15 @@ static void resume(struct sut_runtime *rt, struct sut_task *task) {
     struct sut_coroutine *co = SUT_CONTAINER(task, struct sut_coroutine, task);
     (void)rt;
     switch (co->kind) {
-    case SUT_COROUTINE_SERVICE: sut_service_resume(sut_service_of_coroutine(co)); break;
-    case SUT_COROUTINE_SPAWNED: sut_spawned_resume(co); break;
-    default: sut_program_resume(co); break;
+    case SUT_COROUTINE_SERVICE:
+        sut_service_resume(sut_service_of_coroutine(co));
+        break;
+    case SUT_COROUTINE_SPAWNED:
+        sut_spawned_resume(co);
+        break;
+    default:
+        sut_program_resume(co);
+        break;
     }
 }
 
@@ -162,7 +168,9 @@ int sut_runtime_new(lua_State *L) {
     check_options(L, 1);
     seed = option(L, 1, "seed", NAN);
     budget = option(L, 1, "close_budget", 0.1);
-    if (!(budget >= 0)) return luaL_error(L, "bad argument 'close_budget' to 'runtime' (seconds, 0 or more, expected)");
+    if (!(budget >= 0))
+        return luaL_error(
+            L, "bad argument 'close_budget' to 'runtime' (seconds, 0 or more, expected)");
     rt = push_runtime(L, self, clock_option(L, 1));
     rt->close_budget_ns = sut_ns(budget);
     rt->epoch_s = option(L, 1, "epoch", 0);
@@ -241,7 +249,8 @@ static struct sut_lua_runtime *check_virtual(lua_State *L, const char *fn) {
 
 /* Passes the time up to `limit_ns`, instant by instant. */
 static void advance(struct sut_lua_runtime *rt, int64_t limit_ns) {
-    do (void)sut_runtime_settle(&rt->rt);
+    do
+        (void)sut_runtime_settle(&rt->rt);
     while (sut_runtime_jump(&rt->rt, limit_ns));
     rt->rt.virtual_ns = limit_ns;
 }
@@ -268,7 +277,8 @@ static int runtime_settle(lua_State *L) {
     if (rt->rt.clock == SUT_CLOCK_VIRTUAL)
         (void)sut_runtime_settle(&rt->rt);
     else
-        do sut_runtime_turn(&rt->rt, UINT32_MAX);
+        do
+            sut_runtime_turn(&rt->rt, UINT32_MAX);
         while (sut_runtime_busy(&rt->rt) && !rt->rt.stalled);
     self->from = from;
     sut_loop_touch(&rt->rt);
@@ -327,8 +337,7 @@ static void give_up(struct sut_lua_runtime *rt) {
     rt->rt.closed = true;
     if (rt->number) rt->self->homes[rt->number] = NULL;
     while (!sut_list_empty(&rt->supervisors))
-        sut_supervisor_give_up(
-            SUT_CONTAINER(rt->supervisors.next, struct sut_lua_supervisor, all));
+        sut_supervisor_give_up(SUT_CONTAINER(rt->supervisors.next, struct sut_lua_supervisor, all));
     sut_signals_close(rt);
     sut_loop_close(&rt->rt);
     sut_tree_free(&rt->rt.tree);
@@ -346,8 +355,7 @@ static bool stop_roots(struct sut_lua_runtime *rt) {
     bool more = false;
     for (struct sut_list *node = rt->supervisors.next; node != &rt->supervisors;
          node = node->next) {
-        struct sut_supervisor *sup =
-            &SUT_CONTAINER(node, struct sut_lua_supervisor, all)->core;
+        struct sut_supervisor *sup = &SUT_CONTAINER(node, struct sut_lua_supervisor, all)->core;
         if (sut_supervisor_placed(sup) || sup->state == SUT_SUPERVISOR_NOT_RUNNING ||
             sup->state == SUT_SUPERVISOR_TERMINATED)
             continue;
@@ -385,12 +393,18 @@ static int runtime_tostring(lua_State *L) {
 
 void sut_open_runtime(lua_State *L) {
     static const luaL_Reg methods[] = {
-        {"supervisor", sut_runtime_supervisor}, {"run", runtime_run},
-        {"now", runtime_now},                   {"advance", runtime_advance},
-        {"settle", runtime_settle},             {"step", runtime_step},
-        {"pollfd", runtime_pollfd},             {"events", runtime_events},
-        {"timeout", runtime_timeout},           {"attach", sut_runtime_attach},
-        {"close", runtime_close},               {NULL, NULL},
+        {"supervisor", sut_runtime_supervisor},
+        {"run", runtime_run},
+        {"now", runtime_now},
+        {"advance", runtime_advance},
+        {"settle", runtime_settle},
+        {"step", runtime_step},
+        {"pollfd", runtime_pollfd},
+        {"events", runtime_events},
+        {"timeout", runtime_timeout},
+        {"attach", sut_runtime_attach},
+        {"close", runtime_close},
+        {NULL, NULL},
     };
     static const luaL_Reg metamethods[] = {
         {"__gc", runtime_gc},

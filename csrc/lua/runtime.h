@@ -2,9 +2,9 @@
  *
  * The runtime as a Lua object: what it adds to the runner of csrc/rt.
  *
- * Userdata "sutura.runtime"; uservalue 1 is the table of what must stay alive: root supervisors that
- * run, by light userdata, and the runtime's own thread for hooks. Uservalue 2 keeps the threads of
- * the services that run, by sut_thread_key.
+ * Userdata "sutura.runtime"; uservalue 1 is the table of what must stay alive: root supervisors
+ * that run, by light userdata, and the runtime's own thread for hooks. Uservalue 2 keeps the
+ * threads of the services that run, by sut_thread_key.
  */
 #ifndef SUT_LUA_RUNTIME_H
 #define SUT_LUA_RUNTIME_H
@@ -16,12 +16,12 @@
 struct sut_lua_runtime {
     struct sut_runtime rt; /* first: the runner's pointer is ours */
     struct sut_lua *self;
-    uint8_t number;            /* in sut_lua.homes; 0 when there were too many */
-    lua_State *hooks;          /* where hooks and other callbacks of steps run */
-    bool calling;              /* that thread runs */
-    struct sut_standalone main; /* the main program's wait */
+    uint8_t number;              /* in sut_lua.homes; 0 when there were too many */
+    lua_State *hooks;            /* where hooks and other callbacks of steps run */
+    bool calling;                /* that thread runs */
+    struct sut_standalone main;  /* the main program's wait */
     struct sut_list supervisors; /* sut_lua_supervisor.all */
-    struct sut_list signals;   /* csrc/lua/signal.c */
+    struct sut_list signals;     /* csrc/lua/signal.c */
     int64_t close_budget_ns;
     double epoch_s;   /* wall time at 0 of a virtual clock */
     int64_t wall_ns;  /* wall time at 0 of a real clock, as last looked up */

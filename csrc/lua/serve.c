@@ -43,6 +43,7 @@ void sut_supervisor_finished(struct sut_runtime *runtime, struct sut_supervisor 
     sut_list_remove(&sup->under);
     sup->server = (struct sut_id){0};
     sut_wake_all(&sup->waiters, SUT_WOKEN_READY);
+    if (core->place && core->place->ghost) sut_service_left(core->place);
     if (sut_supervisor_placed(core) || sut_supervisor_lives(core)) return;
     lua_pushnil(rt->hooks);
     sut_runtime_anchor(rt->hooks, rt, core);

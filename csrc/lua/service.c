@@ -48,7 +48,8 @@ static int bottom_end(lua_State *L, int status, lua_KContext context) {
 int sut_service_main(lua_State *L) {
     lua_toclose(L, BOTTOM_GUARD);
     return bottom_end(
-        L, lua_pcallk(L, lua_gettop(L) - BOTTOM_GUARD - 1, LUA_MULTRET, BOTTOM_HANDLER, 0, bottom_end),
+        L,
+        lua_pcallk(L, lua_gettop(L) - BOTTOM_GUARD - 1, LUA_MULTRET, BOTTOM_HANDLER, 0, bottom_end),
         0);
 }
 
@@ -75,7 +76,8 @@ static struct sut_coroutine *run_of(lua_State *L) {
     int high = 1;
     int low = 0;
     struct sut_guard *guard = NULL;
-    while (lua_getstack(L, high, &ar)) high *= 2;
+    while (lua_getstack(L, high, &ar))
+        high *= 2;
     while (high - low > 1) {
         int middle = low + (high - low) / 2;
         *(lua_getstack(L, middle, &ar) ? &low : &high) = middle;
@@ -136,10 +138,10 @@ static int begin_run(lua_State *L) {
     struct sut_lua_service *service = lua_touserdata(L, 1);
     struct sut_context *context;
     lua_State *thread;
-    sut_push_object(L, service->core.parent); /* 2 */
-    (void)lua_getiuservalue(L, 2, SUT_SUPERVISOR_BODIES); /* 3 */
-    sut_push_threads(L, sut_rt(&service->co)); /* 4 */
-    thread = lua_newthread(L); /* 5 */
+    sut_push_object(L, service->core.parent);                                      /* 2 */
+    (void)lua_getiuservalue(L, 2, SUT_SUPERVISOR_BODIES);                          /* 3 */
+    sut_push_threads(L, sut_rt(&service->co));                                     /* 4 */
+    thread = lua_newthread(L);                                                     /* 5 */
     context = sut_context_new_service(L, sut_rt(&service->co), service->core.run); /* 6 */
     sut_slot_get(L, SUT_SLOT_ON_RAISE);
     lua_pushvalue(L, 6);
@@ -163,10 +165,14 @@ static int begin(struct sut_lua_service *service) {
 
 const char *sut_odd_message(int ref) {
     switch (ref) {
-    case SUT_ODD_YIELDED: return "yielded to nobody; use sutura.yield or sutura.await";
-    case SUT_ODD_FOREIGN: return "its coroutine was closed or resumed by somebody else";
-    case SUT_ODD_BODY: return "the service object has no method 'serve' that can be called";
-    default: return "not enough memory";
+    case SUT_ODD_YIELDED:
+        return "yielded to nobody; use sutura.yield or sutura.await";
+    case SUT_ODD_FOREIGN:
+        return "its coroutine was closed or resumed by somebody else";
+    case SUT_ODD_BODY:
+        return "the service object has no method 'serve' that can be called";
+    default:
+        return "not enough memory";
     }
 }
 
@@ -212,13 +218,14 @@ static void finish(struct sut_lua_service *service, enum sut_end end, int odd,
     if (end == SUT_END_DO_NOT_RESTART) sut_token_outlives(sut_rt(&service->co), &service->core);
     leave_run(service);
     sut_service_ended(&service->core, end, kept ? detail : (struct sut_detail){0});
+    if (service->core.ghost) sut_service_left(&service->core);
     if (!kept) sut_free(failure);
     if (!kept || odd) sut_service_drop_thread(service);
 }
 
 static void finish_oddly(struct sut_lua_service *service, int odd) {
-    struct sut_failure *failure = odd == SUT_ODD_YIELDED ? take_failure(sut_rt(&service->co)->self, NULL)
-                                                         : NULL;
+    struct sut_failure *failure =
+        odd == SUT_ODD_YIELDED ? take_failure(sut_rt(&service->co)->self, NULL) : NULL;
     finish(service, SUT_END_PANIC, odd, failure);
 }
 
@@ -284,8 +291,7 @@ void sut_service_host_recall(struct sut_service *core) {
 bool sut_service_host_cancel(struct sut_service *core) {
     struct sut_lua_service *service = sut_service_of(core);
     bool comes = sut_coroutine_cancel(&service->co);
-    if (service->co.guard)
-        sut_context_end((struct sut_context *)service->co.guard, SUT_CANCELED);
+    if (service->co.guard) sut_context_end((struct sut_context *)service->co.guard, SUT_CANCELED);
     return comes;
 }
 
@@ -311,7 +317,8 @@ void sut_service_resume(struct sut_lua_service *service) {
     if (!was_asked(&service->core)) sut_rt(co)->rt.progressed = true;
     status = sut_coroutine_resume(co, args, &results);
     if (status != LUA_YIELD) {
-        if (status != LUA_OK) co->status = (uint8_t)status; /* beneath the body: no memory, or a closer */
+        if (status != LUA_OK)
+            co->status = (uint8_t)status; /* beneath the body: no memory, or a closer */
         returned(service, results);
     } else if (co->wait == SUT_WAIT_NONE || !sut_is_wait(co->thread)) {
         yielded_to_nobody(service);
@@ -363,10 +370,17 @@ static void drop_body(lua_State *L, const struct sut_lua_service *service) {
     lua_pop(L, 2);
 }
 
+/* Who waited for its removal goes on: it has left the tree, be it for a report alone. */
+void sut_service_left(struct sut_service *core) {
+    struct sut_extras *extras = sut_service_of(core)->extras;
+    if (extras) sut_wake_all(&extras->waiters, SUT_WOKEN_READY);
+}
+
 void sut_service_released(struct sut_runtime *runtime, struct sut_service *core) {
     struct sut_lua_runtime *rt = sut_runtime_of(runtime);
     struct sut_lua_service *service = sut_service_of(core);
-    if (service->extras) sut_wake_all(&service->extras->waiters, SUT_WOKEN_READY);
+    sut_service_left(core);
+    sut_token_outlives(rt, core);
     sut_service_drop_thread(service);
     drop_body(rt->hooks, service);
     sut_service_free(service);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A service as this ring sees it: the core's record, the coroutine of its run, and the reference by
- * which its supervisor keeps its function alive; the thread of its run is kept by the runtime. There
- * may be a hundred thousand of them: what few need is in the extras.
+ * which its supervisor keeps its function alive; the thread of its run is kept by the runtime.
+ * There may be a hundred thousand of them: what few need is in the extras.
  */
 #ifndef SUT_LUA_SERVICE_H
 #define SUT_LUA_SERVICE_H
@@ -71,6 +71,9 @@ void sut_service_host_recall(struct sut_service *service);
 bool sut_service_host_cancel(struct sut_service *service);
 void sut_service_resume(struct sut_lua_service *service);
 void sut_service_kill_body(struct sut_lua_service *service);
+
+/* Forgotten, be it kept for a report: wakes who waits for its removal. Never raises. */
+void sut_service_left(struct sut_service *service);
 
 /* sut_detail.ref: the value lies on the thread of the run that has just ended. */
 enum { SUT_DETAIL_VALUE = 1 };

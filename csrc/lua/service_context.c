@@ -52,7 +52,8 @@ int sut_service_context_field(lua_State *L, int index, const char *field) {
 
 static struct sut_lua_supervisor *root_above(const struct sut_lua_service *service) {
     struct sut_supervisor *sup = service->core.parent;
-    while (sup->place) sup = sup->place->parent;
+    while (sup->place)
+        sup = sup->place->parent;
     return sut_supervisor_of(sup);
 }
 

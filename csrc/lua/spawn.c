@@ -86,7 +86,8 @@ static void drop(struct sut_spawned *spawned) {
 
 static void end_spawned(struct sut_spawned *spawned) {
     struct sut_spawned **at = &spawned->owner->extras->spawned;
-    while (*at != spawned) at = &(*at)->next;
+    while (*at != spawned)
+        at = &(*at)->next;
     *at = spawned->next;
     drop(spawned);
 }
@@ -122,7 +123,8 @@ void sut_spawned_close_all(struct sut_lua_service *service) {
     while (service->extras && service->extras->spawned) {
         struct sut_spawned *spawned = service->extras->spawned;
         service->extras->spawned = spawned->next;
-        if (lua_status(spawned->alone.co.thread) == LUA_YIELD) (void)sut_coroutine_close(&spawned->alone.co);
+        if (lua_status(spawned->alone.co.thread) == LUA_YIELD)
+            (void)sut_coroutine_close(&spawned->alone.co);
         drop(spawned);
     }
 }

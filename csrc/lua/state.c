@@ -271,8 +271,7 @@ int sut_misuse(lua_State *L, const char *fn, const char *name, const char *expec
 int64_t sut_check_span(lua_State *L, int arg, const char *fn, const char *name, int64_t fallback) {
     double seconds;
     if (lua_isnoneornil(L, arg)) return fallback;
-    if (lua_type(L, arg) != LUA_TNUMBER)
-        sut_misuse(L, fn, name, "seconds as a number", arg);
+    if (lua_type(L, arg) != LUA_TNUMBER) sut_misuse(L, fn, name, "seconds as a number", arg);
     seconds = lua_tonumber(L, arg);
     if (!(seconds >= 0)) sut_misuse(L, fn, name, "seconds, 0 or more,", arg);
     return sut_ns(seconds);

@@ -26,9 +26,9 @@ enum { SUT_DEADLINE_COROUTINE = SUT_DEADLINE_HOST, SUT_DEADLINE_CONTEXT };
 
 /* What an outer message handler does with a trace that an inner raise has left. */
 enum sut_rethrow {
-    SUT_RETHROW_NOT,   /* nothing was left: a raise takes its own trace */
-    SUT_RETHROW_SAME,  /* raised again on the same coroutine: the first trace is the right one */
-    SUT_RETHROW_OUTER  /* raised in a nested coroutine: the outer frames are added */
+    SUT_RETHROW_NOT,  /* nothing was left: a raise takes its own trace */
+    SUT_RETHROW_SAME, /* raised again on the same coroutine: the first trace is the right one */
+    SUT_RETHROW_OUTER /* raised in a nested coroutine: the outer frames are added */
 };
 
 /* What a run has ended with, while its end is fed to the tree. */
@@ -38,15 +38,15 @@ struct sut_ended {
 };
 
 struct sut_lua {
-    lua_State *main;                  /* the main thread */
-    lua_State *from;                  /* who called into the step under way, else main */
-    lua_State *active;                /* the coroutine of ours, or nested in one, that now runs */
-    struct sut_coroutine *current;    /* whose turn it is; NULL outside any */
-    struct sut_lua_runtime *runtime;  /* whose step is under way; NULL outside any */
-    struct sut_lua_runtime *waiting;  /* whose main program's wait was last on the stack */
-    struct sut_lua_runtime *fallback; /* the default runtime; NULL until first needed */
+    lua_State *main;                    /* the main thread */
+    lua_State *from;                    /* who called into the step under way, else main */
+    lua_State *active;                  /* the coroutine of ours, or nested in one, that now runs */
+    struct sut_coroutine *current;      /* whose turn it is; NULL outside any */
+    struct sut_lua_runtime *runtime;    /* whose step is under way; NULL outside any */
+    struct sut_lua_runtime *waiting;    /* whose main program's wait was last on the stack */
+    struct sut_lua_runtime *fallback;   /* the default runtime; NULL until first needed */
     struct sut_lua_runtime *homes[256]; /* by sut_lua_runtime.number; 0 is nobody's */
-    struct sut_trace trace;           /* of the latest raise */
+    struct sut_trace trace;             /* of the latest raise */
     enum sut_rethrow rethrow;
     struct sut_ended ended;
     bool has_variables; /* the registry holds locals and upvalues of the latest raise */
@@ -105,7 +105,8 @@ void sut_push_error(lua_State *L, enum sut_error error);
 /* Pushes nil and the error object; returns 2. */
 int sut_fail(lua_State *L, enum sut_error error);
 
-/* Pushes the userdata of a supervisor or runtime by its address, nil when it is gone. Never raises. */
+/* Pushes the userdata of a supervisor or runtime by its address, nil when it is gone. Never raises.
+ */
 void sut_push_object(lua_State *L, const void *object);
 
 /* Enters the userdata on the top, and leaves it there. May raise for memory. */
@@ -119,7 +120,8 @@ bool sut_is_error(lua_State *L, int index);
 bool sut_error_is(lua_State *L, int index, enum sut_error error);
 
 /* Runs `fn` with `arg` as a light userdata, on the runtime's own thread, where nothing can yield.
- * Results of `fn` are dropped. Returns Lua's status, and the error's text in `why`. Never raises. */
+ * Results of `fn` are dropped. Returns Lua's status, and the error's text in `why`. Never raises.
+ */
 int sut_call(struct sut_lua_runtime *rt, lua_CFunction fn, void *arg, char *why, size_t size);
 
 /* Writes one line on the default logger, protected; falls back on stderr. Never raises. */
@@ -135,7 +137,8 @@ int sut_on_raise(lua_State *L);
 /* Raises the value on the top again, so that an outer sut_on_raise keeps the trace as told. */
 int sut_raise_again(lua_State *L, struct sut_lua *self, enum sut_rethrow how);
 
-/* Seconds to nanoseconds, rounded up, never beyond SUT_NEVER; the argument is not negative or NaN. */
+/* Seconds to nanoseconds, rounded up, never beyond SUT_NEVER; the argument is not negative or NaN.
+ */
 int64_t sut_ns(double seconds);
 
 /* Seconds as a Lua number: exact for what sut_ns made of whole milliseconds. */

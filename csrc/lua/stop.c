@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Stopping a supervisor, the report of what did not stop in time, and handles of background serving.
+ * Stopping a supervisor, the report of what did not stop in time, and handles of background
+ * serving.
  */
 #include "core/report.h"
 #include "lua/supervisor.h"
@@ -96,13 +97,15 @@ static struct sut_service *caller(const struct sut_lua *self) {
 
 bool sut_caller_is_under(const struct sut_lua *self, const struct sut_service *service) {
     struct sut_service *up = caller(self);
-    while (up && up != service) up = host_of(up->parent);
+    while (up && up != service)
+        up = host_of(up->parent);
     return up != NULL;
 }
 
 static bool is_below(const struct sut_lua *self, const struct sut_supervisor *sup) {
     struct sut_service *up = caller(self);
-    while (up && up->parent != sup) up = host_of(up->parent);
+    while (up && up->parent != sup)
+        up = host_of(up->parent);
     return up != NULL;
 }
 
@@ -180,7 +183,8 @@ static int close_supervisor(lua_State *L, struct sut_lua_supervisor *sup) {
         sup->core.state == SUT_SUPERVISOR_TERMINATED)
         return 0;
     ask_to_stop(L, sup);
-    if (sut_cannot_wait(L, self) || (self->current && (self->current->closing || !lua_isyieldable(L))))
+    if (sut_cannot_wait(L, self) ||
+        (self->current && (self->current->closing || !lua_isyieldable(L))))
         return 0;
     co = sut_wait_begin(L, self, sup->rt, "close");
     sut_list_append(&sup->waiters, &co->task.node);

@@ -40,7 +40,8 @@ static void check_child(lua_State *L, struct sut_lua_supervisor *sup,
     if (child->rt != sup->rt)
         luaL_error(L, "add: supervisor '%s' belongs to another runtime than '%s'", child->name,
                    sup->name);
-    for (const struct sut_supervisor *up = &sup->core; up; up = up->place ? up->place->parent : NULL)
+    for (const struct sut_supervisor *up = &sup->core; up;
+         up = up->place ? up->place->parent : NULL)
         if (up == &child->core)
             luaL_error(L, "add: supervisor '%s' would be under itself", child->name);
     if (sut_supervisor_placed(&child->core))
@@ -59,7 +60,8 @@ static void pass_hook_down(lua_State *L, int from, struct sut_supervisor *top) {
         (void)lua_getiuservalue(L, from, SUT_SUPERVISOR_HOOK);
         (void)lua_setiuservalue(L, -2, SUT_SUPERVISOR_HOOK);
         lua_pop(L, 1);
-        do service = sut_supervisor_walk(top, service);
+        do
+            service = sut_supervisor_walk(top, service);
         while (service && !service->child);
         if (!service) return;
         sup = service->child;
@@ -111,8 +113,8 @@ static void contain(lua_State *L, int sup_index, int opts, struct sut_lua_servic
     lua_pop(L, 1);
 }
 
-/* Adds what lies at `run` under the supervisor at `sup_index`; returns the service, or NULL when the
- * supervisor does not run any more. Raises without memory, and nothing is changed then. */
+/* Adds what lies at `run` under the supervisor at `sup_index`; returns the service, or NULL when
+ * the supervisor does not run any more. Raises without memory, and nothing is changed then. */
 static struct sut_lua_service *add(lua_State *L, int sup_index, int name, int run, int body,
                                    int opts) {
     struct sut_lua_supervisor *sup = lua_touserdata(L, sup_index);
@@ -147,9 +149,12 @@ no_memory:
 
 static int body_of(lua_State *L, int kind) {
     switch (lua_tostring(L, kind)[0]) {
-    case 's': return SUT_BODY_SUPERVISOR;
-    case 'o': return SUT_BODY_OBJECT;
-    default: return SUT_BODY_FUNCTION;
+    case 's':
+        return SUT_BODY_SUPERVISOR;
+    case 'o':
+        return SUT_BODY_OBJECT;
+    default:
+        return SUT_BODY_FUNCTION;
     }
 }
 
@@ -166,13 +171,15 @@ int sut_supervisor_add_service(lua_State *L) {
         lua_rawlen(L, 2) == 0) {
         sut_push_handler(L, "child_spec");
         lua_pushinteger(L, 3);
-        for (int i = 2; i <= count; i++) lua_pushvalue(L, i);
+        for (int i = 2; i <= count; i++)
+            lua_pushvalue(L, i);
         lua_call(L, count, 4);
         first = count + 1;
         body = body_of(L, first + 2);
         if (body == SUT_BODY_SUPERVISOR) check_child(L, sup, sut_to_supervisor(L, first + 1));
     }
-    service = add(L, 1, first, first + 1, body, body == SUT_BODY_FUNCTION && first == 2 ? 0 : first + 3);
+    service =
+        add(L, 1, first, first + 1, body, body == SUT_BODY_FUNCTION && first == 2 ? 0 : first + 3);
     if (!service) return sut_fail(L, SUT_ERR_NOT_RUNNING);
     sut_loop_touch(&sup->rt->rt);
     sut_push_token(L, &service->core);

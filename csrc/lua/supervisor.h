@@ -16,7 +16,8 @@
 #define SUT_HANDLE_TYPE "sutura.handle"
 
 enum sut_supervisor_value {
-    SUT_SUPERVISOR_BODIES = 1, /* functions, objects and child supervisors, by sut_lua_service.ref */
+    SUT_SUPERVISOR_BODIES =
+        1, /* functions, objects and child supervisors, by sut_lua_service.ref */
     SUT_SUPERVISOR_RUNTIME,
     SUT_SUPERVISOR_HOOK,
     SUT_SUPERVISOR_FORMAT_ERROR,
@@ -31,14 +32,14 @@ enum sut_supervisor_value {
 struct sut_lua_supervisor {
     struct sut_supervisor core; /* first */
     struct sut_lua_runtime *rt;
-    struct sut_list all;     /* in sut_lua_runtime.supervisors */
-    struct sut_list waiters; /* sut_coroutine.task.node: until it has terminated */
-    struct sut_list under;   /* in sut_derived.served of its serve context */
+    struct sut_list all;               /* in sut_lua_runtime.supervisors */
+    struct sut_list waiters;           /* sut_coroutine.task.node: until it has terminated */
+    struct sut_list under;             /* in sut_derived.served of its serve context */
     struct sut_lua_service *container; /* the object that contains it, or NULL */
     struct sut_id server;              /* the service that waits in its serve, or none */
     char *name;                        /* NULL once collected */
     size_t name_length;
-    int last_ref; /* of the body added last, or LUA_NOREF */
+    int last_ref;   /* of the body added last, or LUA_NOREF */
     int reason_odd; /* enum sut_odd_end when it ended with one, else 0 */
     bool panic_locals;
     bool context_ended; /* it stops because its serve context has ended */

@@ -2,8 +2,8 @@
  *
  * Tokens, and the paths that they print as.
  *
- * There is one token userdata for a service at a time: a weak table finds it by id. When the service
- * leaves the tree its path is written into the token.
+ * There is one token userdata for a service at a time: a weak table finds it by id. When the
+ * service leaves the tree its path is written into the token.
  */
 #include "lua/supervisor.h"
 
@@ -44,7 +44,8 @@ static void push_path_above(lua_State *L, const struct sut_service *service, con
     }
     way = lua_newuserdatauv(L, (depth + 1) * sizeof *way, 0);
     i = depth;
-    for (up = service; up; up = parent_service(up)) way[--i] = up;
+    for (up = service; up; up = parent_service(up))
+        way[--i] = up;
     luaL_buffinit(L, &buffer);
     if (root) add_name(&buffer, root->name, root->name_length, 1);
     for (i = 0; i < depth; i++) {
@@ -105,7 +106,8 @@ void sut_push_token(lua_State *L, struct sut_service *service) {
     luaL_setmetatable(L, SUT_TOKEN_TYPE);
     sut_push_object(L, service->parent);
     (void)lua_setiuservalue(L, -2, 1);
-    if (!sut_slot_find(&service->parent->tree->slots, service->id)) { /* asked for by its last event */
+    if (!sut_slot_find(&service->parent->tree->slots,
+                       service->id)) { /* asked for by its last event */
         sut_push_path(L, service->parent, service);
         (void)lua_setiuservalue(L, -2, 2);
     }

@@ -41,14 +41,13 @@ static void check_main(lua_State *L, struct sut_lua *self, struct sut_lua_runtim
     lua_pop(L, 1);
     if (in_callback(self) || rt->rt.stepping)
         luaL_error(L, "'%s' cannot wait in a hook or callback", what);
-    if (!is_main)
-        luaL_error(L, "'%s' cannot wait in a coroutine that is not the runtime's", what);
+    if (!is_main) luaL_error(L, "'%s' cannot wait in a coroutine that is not the runtime's", what);
     if (rt->rt.running || sut_luv_running(L))
         luaL_error(L, "'%s' cannot wait in a callback of the loop", what);
 }
 
-struct sut_coroutine *sut_wait_begin(lua_State *L, struct sut_lua *self,
-                                     struct sut_lua_runtime *rt, const char *what) {
+struct sut_coroutine *sut_wait_begin(lua_State *L, struct sut_lua *self, struct sut_lua_runtime *rt,
+                                     const char *what) {
     if (self->current) {
         check_coroutine(L, self, what);
         if (rt && rt != sut_rt(self->current))

@@ -18,8 +18,8 @@
  * Raises, saying why, where waiting is impossible: in a hook or callback, in a coroutine that is
  * not the runtime's, where Lua cannot yield. `rt` other than the current coroutine's own raises.
  * Nothing has been registered yet. */
-struct sut_coroutine *sut_wait_begin(lua_State *L, struct sut_lua *self,
-                                     struct sut_lua_runtime *rt, const char *what);
+struct sut_coroutine *sut_wait_begin(lua_State *L, struct sut_lua *self, struct sut_lua_runtime *rt,
+                                     const char *what);
 
 /* True when the caller could not wait at all without raising (a hook): calls that then only ask. */
 bool sut_cannot_wait(lua_State *L, struct sut_lua *self);

@@ -142,7 +142,8 @@ static void leave(struct sut_loop *loop) {
     uv_close((uv_handle_t *)&loop->idle, idle_closed);
     uv_close((uv_handle_t *)&loop->async, async_closed);
     if (loop->lent) return;
-    while (uv_loop_close(loop->uv) == UV_EBUSY) (void)uv_run(loop->uv, UV_RUN_ONCE);
+    while (uv_loop_close(loop->uv) == UV_EBUSY)
+        (void)uv_run(loop->uv, UV_RUN_ONCE);
     sut_free(loop);
 }
 

@@ -31,11 +31,12 @@ void sut_loop_touch(struct sut_runtime *rt);
 
 enum sut_run { SUT_RUN_DONE, SUT_RUN_IDLE, SUT_RUN_FAILED };
 
-/* Runs until `done` says so (DONE), or nothing could ever run again (IDLE). FAILED: no loop could be
- * made, *code says why. Must not be called inside a step or another run of the same runtime. */
+/* Runs until `done` says so (DONE), or nothing could ever run again (IDLE). FAILED: no loop could
+ * be made, *code says why. Must not be called inside a step or another run of the same runtime. */
 enum sut_run sut_loop_run(struct sut_runtime *rt, bool (*done)(void *arg), void *arg, int *code);
 
-/* One pass for a host's loop: waits at most `limit_ns` for something to do. Returns libuv's code. */
+/* One pass for a host's loop: waits at most `limit_ns` for something to do. Returns libuv's code.
+ */
 int sut_loop_step(struct sut_runtime *rt, int64_t limit_ns);
 
 /* Descriptor that becomes readable when a step is due; negative: libuv's code. */

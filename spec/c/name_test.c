@@ -39,7 +39,8 @@ struct named {
     char text[24];
 };
 
-#define NO_NAMES {.text_at = offsetof(struct named, text)}
+#define NO_NAMES                                                                                   \
+    { .text_at = offsetof(struct named, text) }
 
 static void add(struct sut_names *names, struct named *named, const char *text) {
     memset(named, 0, sizeof *named);
