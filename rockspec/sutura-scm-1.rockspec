@@ -40,6 +40,8 @@ build = {
         BINDIR = "$(BINDIR)",
         MANDIR = "$(PREFIX)/man/man1",
     },
+    -- The pages, and the annotations for editors.
+    copy_directories = { "docs", "library" },
 }
 test = {
     type = "command",
