@@ -91,7 +91,8 @@ local function welcome(socket)
     end
 end
 
--- A crash here (the port is taken, say) closes the listening socket, and the next run opens it again.
+-- A crash here closes the listening socket, and the next run opens it again. While the port is taken that fails, and
+-- the pauses of the root keep it from trying all the time.
 local function listener()
     local server = uv.new_tcp()
     local _server <close> = closing(server)
@@ -115,5 +116,6 @@ local function listener()
 end
 
 return sutura.supervisor("echo", {
+    failure_backoff = 1,
     children = { { run = connections }, { name = "listener", run = listener } },
 })

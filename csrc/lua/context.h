@@ -106,7 +106,8 @@ int sut_context_root(lua_State *L);
 /* ---- from csrc/lua/service.c and serve.c, for service contexts and serving ---- */
 
 /* Pushes a field of a service's context: "name", "path", "token", "supervisor", "run",
- * "last_error"; nil for others and when the service is gone. `index` is the context. */
+ * "last_error". Returns 1; 0 with nothing pushed for others, and when the service is gone. `index`
+ * is the context. */
 int sut_service_context_field(lua_State *L, int index, const char *field);
 
 /* The id of the service whose run has this guard. */

@@ -188,8 +188,7 @@ static int context_index(lua_State *L) {
     lua_pushvalue(L, 2);
     if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL) return 1;
     if (context->kind != SUT_CONTEXT_SERVICE || lua_type(L, 2) != LUA_TSTRING) return 1;
-    sut_service_context_field(L, 1, lua_tostring(L, 2));
-    return 1;
+    return sut_service_context_field(L, 1, lua_tostring(L, 2));
 }
 
 static int context_tostring(lua_State *L) {
@@ -202,10 +201,8 @@ static int context_tostring(lua_State *L) {
     };
     const struct sut_context *context = sut_check_context(L, 1);
     const char *path = NULL;
-    if (context->kind == SUT_CONTEXT_SERVICE) {
-        sut_service_context_field(L, 1, "path");
+    if (context->kind == SUT_CONTEXT_SERVICE && sut_service_context_field(L, 1, "path"))
         path = lua_tostring(L, -1);
-    }
     lua_pushfstring(L, "context (%s%s%s%s)", kinds[context->kind], path ? " " : "",
                     path ? path : "", context->err ? ", ended" : "");
     return 1;

@@ -293,29 +293,9 @@ static void decide_delay(const struct delivery *to) {
     sut_supervisor_backoff(sup, to->event->time_ns, to->event->delay_ns);
 }
 
-static void set_particulars(lua_State *L, const struct delivery *to) {
-    switch (to->event->type) {
-    case SUT_EVENT_SERVICE_PANIC:
-    case SUT_EVENT_SERVICE_TERMINATE:
-        set_end(L, to);
-        break;
-    case SUT_EVENT_BACKOFF:
-        set_number(L, "delay", sut_seconds(to->event->delay_ns));
-        break;
-    case SUT_EVENT_RESUME:
-        set_number(L, "delay", sut_seconds(to->sup->core.spacing_ns));
-        break;
-    case SUT_EVENT_STOP_TIMEOUT:
-        set_stuck(L, to);
-        break;
-    case SUT_EVENT_SERVICE_STOP:
-    case SUT_EVENT_SUPERVISOR_STOP:
-        lua_pushstring(L, sut_end_name(to->event->end));
-        set(L, "reason");
-        break;
-    default:
-        break;
-    }
+static void set_reason(lua_State *L, const struct delivery *to) {
+    lua_pushstring(L, sut_end_name(to->event->end));
+    set(L, "reason");
 }
 
 /* ---- every type ---- */
@@ -365,14 +345,36 @@ static void set_service(lua_State *L, const struct delivery *to) {
     set(L, "run");
 }
 
+static void set_happening(lua_State *L, const struct delivery *to) {
+    if (to->event->type == SUT_EVENT_STOP_TIMEOUT)
+        set_stuck(L, to);
+    else if (to->event->type == SUT_EVENT_SERVICE_STOP)
+        set_reason(L, to);
+    else if (to->event->type != SUT_EVENT_SERVICE_START)
+        set_end(L, to);
+}
+
+static void set_supervisor(lua_State *L, const struct delivery *to) {
+    if (to->event->type == SUT_EVENT_BACKOFF)
+        set_number(L, "delay", sut_seconds(to->event->delay_ns));
+    else if (to->event->type == SUT_EVENT_RESUME)
+        set_number(L, "delay", sut_seconds(to->sup->core.spacing_ns));
+    else if (to->event->type == SUT_EVENT_SUPERVISOR_STOP)
+        set_reason(L, to);
+}
+
 static int deliver(lua_State *L) {
     struct delivery *to = lua_touserdata(L, 1);
     lua_createtable(L, 0, 20);
     sut_push_object(L, to->sup);
     (void)lua_getiuservalue(L, AT_SUPERVISOR, SUT_SUPERVISOR_BODIES);
     set_common(L, to);
-    if (to->service) set_service(L, to);
-    set_particulars(L, to);
+    if (to->service) {
+        set_service(L, to);
+        set_happening(L, to);
+    } else {
+        set_supervisor(L, to);
+    }
     sut_push_handler(L, "event_metatable");
     lua_setmetatable(L, AT_EVENT);
     if (lua_getiuservalue(L, AT_SUPERVISOR, SUT_SUPERVISOR_HOOK) == LUA_TNIL)

@@ -115,12 +115,12 @@ static bool main_woken(const struct drive *drive) {
 
 void sut_runtime_drive(lua_State *L, struct sut_lua_runtime *rt) {
     struct drive drive = {.rt = rt, .done = main_woken};
-    char who[128];
+    char who[256] = "the main program: waits for ";
+    size_t said = strlen(who);
     int code;
     enum sut_run result = run_loop(L, &drive, &code);
     if (result == SUT_RUN_DONE && !drive.interrupted) return;
-    sut_wait_text(rt->self, &rt->main.co, who + 28, sizeof who - 28);
-    memcpy(who, "the main program: waits for ", 28);
+    sut_wait_text(rt->self, &rt->main.co, who + said, sizeof who - said);
     sut_list_remove(&rt->main.co.task.node);
     sut_task_stop(&rt->rt, &rt->main.co.task);
     rt->main.co.wait = SUT_WAIT_NONE;

@@ -197,7 +197,10 @@ void sut_push_threads(lua_State *L, struct sut_lua_runtime *rt) {
 
 struct sut_lua_runtime *sut_check_runtime(lua_State *L, int arg) {
     struct sut_lua_runtime *rt = luaL_testudata(L, arg, SUT_RUNTIME_TYPE);
-    if (!rt) luaL_error(L, "a runtime expected (called with ':'), got %s", luaL_typename(L, arg));
+    if (!rt) {
+        luaL_error(L, "a runtime expected (called with ':'), got %s", luaL_typename(L, arg));
+        return NULL;
+    }
     if (rt->rt.closed) luaL_error(L, "the runtime is closed");
     return rt;
 }

@@ -66,14 +66,14 @@ enum sut_odd_end {
 const char *sut_odd_message(int ref);
 
 /* The calls of the core and the runner for bodies of this ring. */
-void sut_service_host_start(struct sut_service *service);
-void sut_service_host_recall(struct sut_service *service);
-bool sut_service_host_cancel(struct sut_service *service);
+void sut_service_host_start(struct sut_service *core);
+void sut_service_host_recall(struct sut_service *core);
+bool sut_service_host_cancel(struct sut_service *core);
 void sut_service_resume(struct sut_lua_service *service);
 void sut_service_kill_body(struct sut_lua_service *service);
 
 /* Forgotten, be it kept for a report: wakes who waits for its removal. Never raises. */
-void sut_service_left(struct sut_service *service);
+void sut_service_left(struct sut_service *core);
 
 /* sut_detail.ref: the value lies on the thread of the run that has just ended. */
 enum { SUT_DETAIL_VALUE = 1 };

@@ -33,9 +33,8 @@ int sut_service_context_field(lua_State *L, int index, const char *field) {
         return 1;
     }
     service = find(L, index);
-    if (!service)
-        lua_pushnil(L);
-    else if (strcmp(field, "supervisor") == 0)
+    if (!service) return 0;
+    if (strcmp(field, "supervisor") == 0)
         sut_push_object(L, service->core.parent);
     else if (strcmp(field, "name") == 0)
         lua_pushlstring(L, sut_service_text(&service->core), service->core.name.length);
@@ -46,7 +45,7 @@ int sut_service_context_field(lua_State *L, int index, const char *field) {
     else if (strcmp(field, "last_error") == 0)
         lua_pushstring(L, sut_service_last_error(service));
     else
-        lua_pushnil(L);
+        return 0;
     return 1;
 }
 

@@ -17,7 +17,10 @@ struct sut_lua_supervisor *sut_to_supervisor(lua_State *L, int index) {
 
 struct sut_lua_supervisor *sut_check_supervisor(lua_State *L, int arg, const char *fn) {
     struct sut_lua_supervisor *sup = sut_to_supervisor(L, arg);
-    if (!sup) sut_misuse(L, fn, "self", "a supervisor (called with ':')", arg);
+    if (!sup) {
+        sut_misuse(L, fn, "self", "a supervisor (called with ':')", arg);
+        return NULL;
+    }
     if (sup->rt->rt.closed) luaL_error(L, "'%s': the runtime of '%s' is closed", fn, sup->name);
     return sup;
 }

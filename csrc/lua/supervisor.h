@@ -134,10 +134,10 @@ void sut_handle_take_over(lua_State *L, int index, int handle);
 int sut_push_report(lua_State *L, int index);
 
 /* What the runner calls. */
-void sut_supervisor_host_reason(struct sut_supervisor *sup, struct sut_service *service);
-void sut_supervisor_finished(struct sut_runtime *rt, struct sut_supervisor *sup);
-void sut_service_released(struct sut_runtime *rt, struct sut_service *service);
-int sut_deliver(struct sut_runtime *rt, struct sut_event *event);
+void sut_supervisor_host_reason(struct sut_supervisor *core, struct sut_service *service);
+void sut_supervisor_finished(struct sut_runtime *runtime, struct sut_supervisor *core);
+void sut_service_released(struct sut_runtime *runtime, struct sut_service *core);
+int sut_deliver(struct sut_runtime *runtime, struct sut_event *event);
 
 /* Metatables of supervisors, tokens and handles; the sut_lua userdata is on the top and stays. */
 void sut_open_supervisor(lua_State *L);

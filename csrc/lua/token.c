@@ -42,7 +42,7 @@ static void push_path_above(lua_State *L, const struct sut_service *service, con
         depth++;
         root = (const struct sut_lua_supervisor *)up->parent;
     }
-    way = lua_newuserdatauv(L, (depth + 1) * sizeof *way, 0);
+    way = lua_newuserdatauv(L, (depth + 1) * sizeof(void *), 0);
     i = depth;
     for (up = service; up; up = parent_service(up))
         way[--i] = up;
@@ -180,9 +180,9 @@ static struct sut_service *by_token(lua_State *L, struct sut_lua_supervisor *sup
     struct sut_lua_supervisor *owner;
     (void)lua_getiuservalue(L, arg, 1);
     owner = sut_to_supervisor(L, -1);
-    if (owner && owner->rt != sup->rt)
-        luaL_error(L, "'%s': the token belongs to another runtime", fn);
-    if (owner != sup) {
+    if (!owner || owner != sup) {
+        if (owner && owner->rt != sup->rt)
+            luaL_error(L, "'%s': the token belongs to another runtime", fn);
         (void)sut_fail(L, SUT_ERR_WRONG_SUPERVISOR);
         return NULL;
     }

@@ -31,7 +31,7 @@ int sut_wait(lua_State *L, struct sut_lua *self, struct sut_coroutine *co, enum 
 
 /* In a continuation: why the wait is over, having left what was waited for. Raises when a stranger
  * has resumed the coroutine. CANCEL is returned, not raised. */
-enum sut_woken sut_wait_end(lua_State *L, struct sut_lua *self, struct sut_coroutine **co);
+enum sut_woken sut_wait_end(lua_State *L, struct sut_lua *self, struct sut_coroutine **out);
 
 /* As sut_wait_end, but raises the CANCELED object when the coroutine was asked to stop. */
 enum sut_woken sut_wait_end_or_raise(lua_State *L, struct sut_lua *self);

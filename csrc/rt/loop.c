@@ -69,7 +69,6 @@ void sut_loop_touch(struct sut_runtime *rt) {
 static void come_by(struct sut_loop *loop) {
     if (!loop->rt || loop->rt->running || loop->rt->clock == SUT_CLOCK_VIRTUAL) return;
     sut_runtime_turn(loop->rt, TURN_BUDGET);
-    if (!loop->rt) return; /* closed by what ran */
     uv_update_time(loop->uv);
     arm(loop);
 }
