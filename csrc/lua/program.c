@@ -132,6 +132,11 @@ void sut_runtime_drive(lua_State *L, struct sut_lua_runtime *rt) {
 
 /* ---- rt:run(fn) ---- */
 
+struct program {
+    struct sut_standalone alone; /* first */
+    struct sut_trace trace;      /* of the raise that ended it; others may raise before run returns */
+};
+
 /* The program's coroutine was at its end: foreign closes count as one. */
 static bool program_over(const struct drive *drive) {
     return drive->program->thread == NULL || drive->rt->rt.closed;
@@ -159,13 +164,13 @@ void sut_program_resume(struct sut_coroutine *co) {
     } else if (status != LUA_OK) {
         co->status = (uint8_t)status;
     }
+    if (co->status != LUA_OK) ((struct program *)co)->trace = sut_rt(co)->self->trace;
     co->thread = NULL;
 }
 
 /* Gives the results of the program on its thread, or raises what it raised. */
-static int answer_program(lua_State *L, struct sut_lua_runtime *rt, struct sut_coroutine *co,
-                          lua_State *thread) {
-    struct sut_lua *self = rt->self;
+static int answer_program(lua_State *L, const struct program *program, lua_State *thread) {
+    const struct sut_coroutine *co = &program->alone.co;
     char trace[4096];
     int results = lua_gettop(thread);
     if (co->foreign) {
@@ -179,8 +184,10 @@ static int answer_program(lua_State *L, struct sut_lua_runtime *rt, struct sut_c
     }
     lua_xmove(thread, L, 1);
     if (lua_type(L, -1) == LUA_TSTRING && co->status != LUA_ERRMEM) {
-        (void)sut_trace_text(&self->trace, trace, sizeof trace);
-        lua_pushfstring(L, "%s\n%s", lua_tostring(L, -1), trace);
+        (void)sut_trace_text(&program->trace, trace, sizeof trace);
+        lua_pushliteral(L, "\n");
+        lua_pushstring(L, trace);
+        lua_concat(L, 3);
     }
     return lua_error(L);
 }
@@ -198,15 +205,15 @@ static void leave_program(struct sut_coroutine *co, lua_State *thread) {
 }
 
 static int run_program(lua_State *L, struct sut_lua_runtime *rt, int fn) {
-    struct sut_standalone program;
-    struct sut_coroutine *co = &program.co;
-    struct drive drive = {.rt = rt, .done = program_over, .program = &program.co};
+    struct program program;
+    struct sut_coroutine *co = &program.alone.co;
+    struct drive drive = {.rt = rt, .done = program_over, .program = co};
     char who[256] = "the program: waits for ";
     size_t said = strlen(who);
     lua_State *thread;
     enum sut_run result;
     int code;
-    sut_standalone_init(&program, rt, SUT_COROUTINE_PROGRAM);
+    sut_standalone_init(&program.alone, rt, SUT_COROUTINE_PROGRAM);
     thread = sut_push_program(L, fn, &co->guard);
     lua_replace(L, fn); /* keeps the thread alive in the function's place */
     co->guard->co = co;
@@ -218,7 +225,7 @@ static int run_program(lua_State *L, struct sut_lua_runtime *rt, int fn) {
     if (drive.interrupted) raise_interrupted(L);
     if (result == SUT_RUN_FAILED) return luaL_error(L, "no event loop: %s", uv_strerror(code));
     if (result == SUT_RUN_IDLE) return raise_deadlock(L, rt, who);
-    return answer_program(L, rt, co, thread);
+    return answer_program(L, &program, thread);
 }
 
 static bool never(const struct drive *drive) { return drive->rt->rt.closed; }

@@ -73,7 +73,7 @@ static void set_supervisor_fields(lua_State *L, const struct sut_supervisor *sup
     set_string(L, "stop_order", sup->stop_order == SUT_STOP_PARALLEL ? "parallel" : "reverse");
 }
 
-/* How long it may take to stop, when its child spec says so. */
+/* How it is stopped, where its child spec says so. */
 static void set_shutdown(lua_State *L, const struct sut_service *service) {
     if (service->shutdown == SUT_SHUTDOWN_TIME)
         set_number(L, "shutdown", service->shutdown_ms / 1000.0);
@@ -81,7 +81,8 @@ static void set_shutdown(lua_State *L, const struct sut_service *service) {
         set_string(L, "shutdown", "infinity");
     else if (service->shutdown == SUT_SHUTDOWN_KILL)
         set_string(L, "shutdown", "kill");
-    lua_pushboolean(L, service->kill);
+    if (service->kill) return;
+    lua_pushboolean(L, false);
     lua_setfield(L, -2, "kill");
 }
 
