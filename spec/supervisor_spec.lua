@@ -348,7 +348,6 @@ describe("what a supervisor says of itself", function()
         assert.matches("^ctx:wait at supervisor_spec.lua:%d+$", good.waiting_for:gsub("spec/", ""))
         good.token, good.waiting_for = nil, nil
         assert.same({ name = "good", path = "a/good", kind = "worker", state = "running", restarts = 0, failures = 0,
-            kill = true,
             run = 1, started_at = 2.0 }, good)
         assert.equal("oops", bad.last_error)
         assert.equal(1, bad.failures)
