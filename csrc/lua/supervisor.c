@@ -21,7 +21,7 @@ struct sut_lua_supervisor *sut_check_supervisor(lua_State *L, int arg, const cha
         sut_misuse(L, fn, "self", "a supervisor (called with ':')", arg);
         return NULL;
     }
-    if (sup->rt->rt.closed) luaL_error(L, "'%s': the runtime of '%s' is closed", fn, sup->name);
+    if (sup->rt->rt.closed) luaL_error(L, "'%s': the runtime of the supervisor is closed", fn);
     return sup;
 }
 
@@ -338,8 +338,11 @@ static int supervisor_gc(lua_State *L) {
 }
 
 static int supervisor_tostring(lua_State *L) {
-    struct sut_lua_supervisor *sup = sut_check_supervisor(L, 1, "tostring");
-    sut_push_path(L, &sup->core, NULL);
+    struct sut_lua_supervisor *sup = luaL_checkudata(L, 1, SUT_SUPERVISOR_TYPE);
+    if (sup->name)
+        sut_push_path(L, &sup->core, NULL);
+    else
+        lua_pushliteral(L, "a supervisor whose runtime is closed");
     return 1;
 }
 
