@@ -59,6 +59,13 @@ void sut_runtime_drive(lua_State *L, struct sut_lua_runtime *rt);
 /* True while a foreign loop is the runtime's. */
 bool sut_runtime_lent(const struct sut_lua_runtime *rt);
 
+/* The first argument as an open runtime of which no step is under way; raises otherwise. */
+struct sut_lua_runtime *sut_check_outside(lua_State *L, const char *fn);
+
+/* Methods: close, __close; and __gc. */
+int sut_runtime_close(lua_State *L);
+int sut_runtime_gc(lua_State *L);
+
 /* csrc/lua/program.c: rt:run(fn), the function or nil at `fn`. */
 int sut_runtime_run_at(lua_State *L, struct sut_lua_runtime *rt, int fn);
 
