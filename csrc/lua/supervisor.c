@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Making supervisors and adding services to them.
+ * The supervisor's userdata, from its making to its end. How services are added is in add.c.
  */
 #include "lua/supervisor.h"
 
@@ -33,160 +33,6 @@ void sut_check_same_runtime(lua_State *L, struct sut_lua *self, struct sut_lua_s
 
 void sut_prepare(lua_State *L, struct sut_lua_runtime *rt) {
     if (sut_runtime_prepare(&rt->rt)) luaL_error(L, "not enough memory");
-}
-
-/* ---- services ---- */
-
-/* A supervisor about to be added: nobody's, at rest, and no ancestor of its new parent. */
-static void check_child(lua_State *L, struct sut_lua_supervisor *sup,
-                        struct sut_lua_supervisor *child) {
-    if (child->rt != sup->rt)
-        luaL_error(L, "add: supervisor '%s' belongs to another runtime than '%s'", child->name,
-                   sup->name);
-    for (const struct sut_supervisor *up = &sup->core; up;
-         up = up->place ? up->place->parent : NULL)
-        if (up == &child->core)
-            luaL_error(L, "add: supervisor '%s' would be under itself", child->name);
-    if (sut_supervisor_placed(&child->core))
-        luaL_error(L, "add: supervisor '%s' is under '%s' already", child->name,
-                   sut_supervisor_of(child->core.place->parent)->name);
-    if (sut_supervisor_lives(&child->core))
-        luaL_error(L, "add: supervisor '%s' is being served already", child->name);
-}
-
-/* Gives the hook of the supervisor at the index to everything below another one. */
-static void pass_hook_down(lua_State *L, int from, struct sut_supervisor *top) {
-    struct sut_supervisor *sup = top;
-    struct sut_service *service = NULL;
-    for (;;) {
-        sut_push_object(L, sup);
-        (void)lua_getiuservalue(L, from, SUT_SUPERVISOR_HOOK);
-        (void)lua_setiuservalue(L, -2, SUT_SUPERVISOR_HOOK);
-        lua_pop(L, 1);
-        do
-            service = sut_supervisor_walk(top, service);
-        while (service && !service->child);
-        if (!service) return;
-        sup = service->child;
-    }
-}
-
-static void set_shutdown(lua_State *L, int opts, struct sut_service *service) {
-    if (!lua_istable(L, opts)) return;
-    if (lua_getfield(L, opts, "shutdown") == LUA_TNUMBER) {
-        double ms = ceil(lua_tonumber(L, -1) * 1000);
-        service->shutdown_ms = ms < UINT32_MAX ? (uint32_t)ms : 0;
-        service->shutdown = ms < UINT32_MAX ? SUT_SHUTDOWN_TIME : SUT_SHUTDOWN_INFINITY;
-    } else if (lua_type(L, -1) == LUA_TSTRING) {
-        bool kill = strcmp(lua_tostring(L, -1), "kill") == 0;
-        service->shutdown = kill ? SUT_SHUTDOWN_KILL : SUT_SHUTDOWN_INFINITY;
-    }
-    lua_pop(L, 1);
-    if (lua_getfield(L, opts, "kill") == LUA_TBOOLEAN) service->kill = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-}
-
-static struct sut_lua_service *new_service(const char *name, size_t length, int body, int ref) {
-    struct sut_lua_service *service =
-        sut_calloc(offsetof(struct sut_lua_service, name) + length + 1);
-    if (!service) return NULL;
-    memcpy(service->name, name, length);
-    sut_service_init(&service->core, (uint32_t)length);
-    sut_coroutine_init(&service->co, SUT_COROUTINE_SERVICE);
-    service->body = (uint8_t)body;
-    service->ref = ref;
-    return service;
-}
-
-/* The contained supervisor of an object: its hook and its place in paths and reports. */
-static void contain(lua_State *L, int sup_index, int opts, struct sut_lua_service *service) {
-    struct sut_lua_supervisor *inner;
-    if (!lua_istable(L, opts)) return;
-    lua_getfield(L, opts, "supervisor");
-    inner = sut_to_supervisor(L, -1);
-    if (inner && sut_service_extras(service)) {
-        (void)lua_getiuservalue(L, sup_index, SUT_SUPERVISOR_BODIES);
-        lua_pushvalue(L, -2);
-        lua_rawsetp(L, -2, service);
-        lua_pop(L, 1);
-        inner->container = service;
-        service->extras->contained = inner;
-        pass_hook_down(L, sup_index, &inner->core);
-    }
-    lua_pop(L, 1);
-}
-
-/* Adds what lies at `run` under the supervisor at `sup_index`; returns the service, or NULL when
- * the supervisor does not run any more. Raises without memory, and nothing is changed then. */
-static struct sut_lua_service *add(lua_State *L, int sup_index, int name, int run, int body,
-                                   int opts) {
-    struct sut_lua_supervisor *sup = lua_touserdata(L, sup_index);
-    struct sut_lua_service *service;
-    size_t length;
-    const char *text = lua_tolstring(L, name, &length);
-    int ref;
-    int code;
-    if (sup->core.state >= SUT_SUPERVISOR_STOPPING) return NULL;
-    sut_prepare(L, sup->rt);
-    (void)lua_getiuservalue(L, sup_index, SUT_SUPERVISOR_BODIES);
-    ref = sut_body_keep(L, sup, run);
-    service = new_service(text, length, body, ref);
-    if (!service) goto no_memory;
-    if (body == SUT_BODY_SUPERVISOR) {
-        service->core.child = &((struct sut_lua_supervisor *)lua_touserdata(L, run))->core;
-        pass_hook_down(L, sup_index, service->core.child);
-    }
-    set_shutdown(L, opts, &service->core);
-    contain(L, sup_index, opts, service);
-    code = sut_supervisor_add(&sup->core, &service->core);
-    if (code == SUT_OK) {
-        lua_pop(L, 1);
-        return service;
-    }
-    sut_service_free(service);
-no_memory:
-    sut_body_drop(L, sup, ref);
-    luaL_error(L, "not enough memory");
-    return NULL;
-}
-
-static int body_of(lua_State *L, int kind) {
-    switch (lua_tostring(L, kind)[0]) {
-    case 's':
-        return SUT_BODY_SUPERVISOR;
-    case 'o':
-        return SUT_BODY_OBJECT;
-    default:
-        return SUT_BODY_FUNCTION;
-    }
-}
-
-/* sup:add(...): a name and a function alone never leave C; the rest is read in Lua. */
-int sut_supervisor_add_service(lua_State *L) {
-    struct sut_lua *self = sut_self(L);
-    struct sut_lua_supervisor *sup = sut_check_supervisor(L, 1, "add");
-    struct sut_lua_service *service;
-    int body = SUT_BODY_FUNCTION;
-    int first = 2; /* where the name lies; the function after it */
-    int count = lua_gettop(L);
-    sut_check_same_runtime(L, self, sup, "add");
-    if (count != 3 || lua_type(L, 2) != LUA_TSTRING || lua_type(L, 3) != LUA_TFUNCTION ||
-        lua_rawlen(L, 2) == 0) {
-        sut_push_handler(L, "child_spec");
-        lua_pushinteger(L, 3);
-        for (int i = 2; i <= count; i++)
-            lua_pushvalue(L, i);
-        lua_call(L, count, 4);
-        first = count + 1;
-        body = body_of(L, first + 2);
-        if (body == SUT_BODY_SUPERVISOR) check_child(L, sup, sut_to_supervisor(L, first + 1));
-    }
-    service =
-        add(L, 1, first, first + 1, body, body == SUT_BODY_FUNCTION && first == 2 ? 0 : first + 3);
-    if (!service) return sut_fail(L, SUT_ERR_NOT_RUNNING);
-    sut_loop_touch(&sup->rt->rt);
-    sut_push_token(L, &service->core);
-    return 1;
 }
 
 /* ---- a new supervisor ---- */
@@ -253,27 +99,6 @@ static struct sut_lua_supervisor *push_new(lua_State *L, struct sut_lua_runtime 
     return sup;
 }
 
-/* The child specs at `list`: all are checked before the first is added. */
-static void add_children(lua_State *L, int sup_index, int list) {
-    struct sut_lua_supervisor *sup = lua_touserdata(L, sup_index);
-    lua_Integer count = (lua_Integer)lua_rawlen(L, list);
-    int base = lua_gettop(L);
-    for (int pass = 0; pass < 2; pass++) {
-        for (lua_Integer i = 1; i <= count; i++) {
-            (void)lua_rawgeti(L, list, i);
-            lua_getfield(L, -1, "name");
-            lua_getfield(L, -2, "run");
-            lua_getfield(L, -3, "kind");
-            lua_getfield(L, -4, "opts");
-            int body = body_of(L, base + 4);
-            if (pass == 0 && body == SUT_BODY_SUPERVISOR)
-                check_child(L, sup, sut_to_supervisor(L, base + 3));
-            if (pass == 1) (void)add(L, sup_index, base + 2, base + 3, body, base + 5);
-            lua_settop(L, base);
-        }
-    }
-}
-
 static int make(lua_State *L, struct sut_lua_runtime *rt, int name, int given) {
     struct sut_lua_supervisor *sup;
     int spec = lua_gettop(L) + 1;
@@ -289,7 +114,7 @@ static int make(lua_State *L, struct sut_lua_runtime *rt, int name, int given) {
     keep_function(L, spec, spec + 1, "redact", SUT_SUPERVISOR_REDACT);
     keep_function(L, spec, spec + 1, "backoff_jitter", SUT_SUPERVISOR_JITTER);
     lua_getfield(L, spec, "children");
-    add_children(L, spec + 1, spec + 2);
+    sut_add_children(L, spec + 1, spec + 2);
     lua_settop(L, spec + 1);
     return 1;
 }

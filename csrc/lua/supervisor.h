@@ -89,6 +89,10 @@ void sut_push_path(lua_State *L, const struct sut_supervisor *sup,
 /* sutura.supervisor(name, spec) */
 int sut_supervisor_new(lua_State *L);
 
+/* Adds the normalised child specs of the array at `list`, of which all are checked before the first
+ * is added. Raises on a supervisor that cannot be a child, and without memory. */
+void sut_add_children(lua_State *L, int sup_index, int list);
+
 /* rt:supervisor(name, spec) */
 int sut_runtime_supervisor(lua_State *L);
 
