@@ -1,74 +1,284 @@
 -- SPDX-License-Identifier: MIT
 --
--- Promises of docs/contract.md that belong to no other spec: mostly what happens between parts that are each specified
+-- Promises of docs/contract.md that belong to no other spec: what happens between parts that are each specified
 -- elsewhere.
 
 local sutura = require "sutura"
-local log = require "sutura.log"
 
--- Runs a program on a virtual clock; gives what the default logger wrote meanwhile.
-local function run(program)
-    local rt <close> = sutura.runtime({ clock = "virtual", seed = 1 })
-    local written = {}
-    local write = log.write
-    log.write = function(text)
-        table.insert(written, text)
+-- A spec whose body is a program on a virtual clock; the runtime is closed behind it.
+local function program(body, options)
+    return function()
+        options = options or {}
+        options.clock, options.seed = "virtual", 1
+        local rt <close> = sutura.runtime(options)
+        rt:run(function()
+            body(rt)
+        end)
     end
-    local ok, problem = pcall(rt.run, rt, function()
-        program(rt)
-    end)
-    log.write = write
-    assert(ok, problem)
-    return table.concat(written)
 end
 
+-- A supervisor that keeps its events, and a function that counts them by type.
+local function watched(rt, spec)
+    spec = spec or {}
+    local events = {}
+    spec.event_hook = function(event)
+        table.insert(events, event)
+    end
+    return rt:supervisor("A", spec), events
+end
+
+local function forever()
+    sutura.sleep(math.huge)
+end
+
+-- Fails in its first run with the value, and then goes on.
 local function fail_once(value)
     return function(ctx)
         if ctx.run == 1 then
-            error(value, 0)
+            return nil, value
         end
-        sutura.sleep(math.huge)
+        forever()
     end
 end
 
-describe("a hook", function()
-    it("may remove the service that it is told of, also from a coroutine of its own", function()
-        run(function(rt)
-            local told = {}
-            local sup = rt:supervisor("A", { event_hook = function(event)
-                assert(event.supervisor:remove(event.token))
-                table.insert(told, tostring(event.token))
-                coroutine.wrap(function()
-                    assert(event.supervisor:remove(event.token))
-                    table.insert(told, tostring(event.token))
-                end)()
-            end })
-            sup:add("B", fail_once("no"))
-            sup:serve_background()
-            sutura.sleep(1)
-            assert.same({ "A/B", "A/B" }, told)
-            assert.equal(0, #sup:children())
-            sup:stop()
+describe("adding and restarting", function()
+    it("returns before the body has run", program(function(rt)
+        local sup, began = watched(rt), 0
+        local token = sup:add("B", function()
+            began = began + 1
+            forever()
         end)
-    end)
+        sup:serve_background()
+        assert.equal(0, began)
+        sutura.yield()
+        assert.equal(1, began)
+        assert.is_true(sup:restart(token))
+        assert.equal(1, began)
+        sutura.sleep(1)
+        assert.equal(2, began)
+        sup:stop()
+    end))
+
+    it("starts one that has stopped", program(function(rt)
+        local sup, inner = watched(rt), rt:supervisor("inner")
+        inner:add("leaf", forever)
+        local token = sup:add(inner)
+        sup:serve_background()
+        sutura.sleep(1)
+        assert.is_nil(inner:stop())
+        assert.equal("stopped", sup:children()[1].state)
+        assert.is_true(sup:restart(token))
+        sutura.sleep(1)
+        assert.equal("running", inner:children()[1].state)
+        sup:stop()
+    end))
+
+    it("with another supervisor's token is nil, ERR_WRONG_SUPERVISOR", program(function(rt)
+        local sup, other = watched(rt), rt:supervisor("other")
+        local token = other:add("B", forever)
+        sup:serve_background()
+        assert.same({ nil, sutura.ERR_WRONG_SUPERVISOR }, { sup:restart(token) })
+        sup:stop()
+    end))
 end)
 
-describe("a function of the spec that fails", function()
-    it("is reported, and the text of the error is guarded, when it is format_error", function()
-        local texts = {}
-        for _, format in ipairs { function() error("bad format") end, function() return 7 end } do
-            local logged = run(function(rt)
-                local sup = rt:supervisor("A", { format_error = format, event_hook = function(event)
-                    table.insert(texts, event.error_msg)
-                end })
-                sup:add("B", fail_once("no"))
-                sup:serve_background()
-                sutura.sleep(1)
-                assert.equal("running", sup:children()[1].state)
-                sup:stop()
-            end)
-            assert.matches("format_error of supervisor 'A'", logged, 1, true)
+describe("a step of the tree", function()
+    it("is told of by its hooks after all has changed, and before anything runs", program(function(rt)
+        local seen, sup = {}, nil
+        local function state(name)
+            for _, record in ipairs(sup:children()) do
+                if record.name == name then
+                    return record.state .. record.run
+                end
+            end
         end
-        assert.same({ "no", "no" }, texts)
-    end)
+        sup = rt:supervisor("A", { event_hook = function(event)
+            table.insert(seen, event.service_name .. ": " .. state("first") .. " " .. state("second"))
+        end })
+        local function body(ctx)
+            table.insert(seen, ctx.name .. " runs " .. ctx.run)
+            if ctx.run == 1 then
+                return nil, "x"
+            end
+            forever()
+        end
+        sup:add("first", body)
+        sup:add("second", body)
+        sup:serve_background()
+        sutura.sleep(1)
+        assert.same({
+            "first runs 1", "first: starting2 starting1", "second runs 1", "second: starting2 starting2",
+            "first runs 2", "second runs 2",
+        }, seen)
+        sup:stop()
+    end))
+end)
+
+describe("a supervisor", function()
+    it("has its name as a field, and its path as its text", program(function(rt)
+        local sup, inner = rt:supervisor("A/b"), rt:supervisor("inner")
+        sup:add(inner)
+        assert.equal("A/b", sup.name)
+        assert.equal("A%2Fb", tostring(sup))
+        assert.equal("A%2Fb/inner", tostring(inner))
+    end))
+
+    it("before serve gives nil, ERR_NOT_STARTED", program(function(rt)
+        assert.same({ nil, sutura.ERR_NOT_STARTED }, { rt:supervisor("A"):unstopped_service_report() })
+    end))
+
+    it("takes the child out of the next life", program(function(rt)
+        local sup = watched(rt)
+        local token = sup:add("goes", forever)
+        sup:add("stays", forever)
+        sup:serve_background()
+        sutura.sleep(1)
+        sup:stop()
+        assert.is_true(sup:remove(token))
+        sup:serve_background()
+        sutura.sleep(1)
+        assert.equal(1, #sup:children())
+        assert.equal("stays", sup:children()[1].name)
+        sup:stop()
+    end))
+end)
+
+describe("a record", function()
+    it("counts runs, restarts and failures", program(function(rt)
+        local sup = watched(rt)
+        local token = sup:add("B", fail_once("x"))
+        local function counts()
+            local record = sup:children()[1]
+            return { record.run, record.restarts, record.failures }
+        end
+        assert.same({ 0, 0, 0 }, counts())
+        sup:serve_background()
+        sutura.sleep(1)
+        assert.same({ 2, 1, 1 }, counts())
+        sup:restart(token)
+        sutura.sleep(1)
+        assert.same({ 3, 2, 1 }, counts())
+        sup:stop()
+    end))
+
+    it("says since when, why the run before ended, and where it waits", program(function(rt)
+        local sup = watched(rt)
+        sup:add("B", function(ctx)
+            sutura.sleep(2)
+            return fail_once("no luck")(ctx)
+        end)
+        assert.is_nil(sup:children()[1].started_at)
+        sup:serve_background()
+        sutura.sleep(2.5)
+        local record = sup:children()[1]
+        assert.equal(2.0, record.started_at)
+        assert.equal("no luck", record.last_error)
+        assert.matches("^sleep %(1%.500 s left%) at .*contract_spec%.lua:%d+$", record.waiting_for)
+        sup:stop()
+    end))
+end)
+
+describe("a service", function()
+    it("runs in a coroutine of its own, a new one for each run", program(function(rt)
+        local sup, seen = watched(rt), { coroutine.running() }
+        sup:add("B", function(ctx)
+            table.insert(seen, (coroutine.running()))
+            return fail_once("x")(ctx)
+        end)
+        sup:serve_background()
+        sutura.sleep(1)
+        assert(seen[1] ~= seen[3] and seen[3] ~= seen[4])
+        sup:stop()
+    end))
+end)
+
+describe("the sentinels", function()
+    it("raised are a panic like any other value", program(function(rt)
+        for _, sentinel in ipairs { sutura.DO_NOT_RESTART, sutura.TERMINATE_TREE } do
+            local sup, events = watched(rt)
+            sup:add("B", function(ctx)
+                if ctx.run == 1 then
+                    error(sentinel)
+                end
+                forever()
+            end)
+            sup:serve_background()
+            sutura.sleep(1)
+            assert.equal("service_panic", events[1].type)
+            assert.equal(sentinel, events[1].error)
+            assert.equal("running", sup:children()[1].state)
+            sup:stop()
+        end
+    end))
+end)
+
+describe("an event", function()
+    it("has the time at which it happened, also when it is told later", program(function(rt)
+        local sup, events = watched(rt)
+        sup:add("B", function(ctx)
+            sutura.sleep(1.5)
+            return fail_once("x")(ctx)
+        end)
+        sup:serve_background()
+        sutura.sleep(2)
+        assert.equal(1.5, events[1].time)
+        sup:stop()
+    end))
+
+    it("has the wall time of the clock, after its epoch on a virtual one", program(function(rt)
+        local sup, events = watched(rt)
+        sup:add("B", fail_once("x"))
+        sutura.sleep(5)
+        sup:serve_background()
+        sutura.sleep(1)
+        assert.equal(1005.0, events[1].wall)
+        sup:stop()
+    end, { epoch = 1000 }))
+
+    it("says whose it is", program(function(rt)
+        local sup, events = watched(rt)
+        local inner, body = rt:supervisor("inner", { failure_threshold = 0.5 }), fail_once("x")
+        local token = inner:add("B", body)
+        sup:add(inner)
+        sup:serve_background()
+        sutura.sleep(1)
+        local backoff, ended = events[1], events[2]
+        assert.same({ inner, "inner", "A/inner" }, { backoff.supervisor, backoff.supervisor_name, backoff.path })
+        assert.is_nil(backoff.service_name)
+        assert.same({ inner, "A/inner/B", body, "B", token, 1 },
+            { ended.supervisor, ended.path, ended.service, ended.service_name, ended.token, ended.run })
+        sup:stop()
+    end))
+
+    it("tell the score and the delay", program(function(rt)
+        local sup, events = watched(rt, {
+            failure_threshold = 0.5, failure_backoff = 7, resume_spacing = 0.5, backoff_jitter = sutura.no_jitter,
+        })
+        sup:add("B", fail_once("x"))
+        sup:serve_background()
+        sutura.sleep(10)
+        assert.same({ "backoff", 1.0, 7.0 }, { events[1].type, events[1].current_failures, events[1].delay })
+        assert.same({ "resume", 0.0, 0.5 }, { events[3].type, events[3].current_failures, events[3].delay })
+        sup:stop()
+    end))
+end)
+
+describe("a hook", function()
+    it("may remove the service that it is told of, also from a coroutine of its own", program(function(rt)
+        local told = {}
+        local sup = rt:supervisor("A", { event_hook = function(event)
+            assert(event.supervisor:remove(event.token))
+            table.insert(told, tostring(event.token))
+            coroutine.wrap(function()
+                assert(event.supervisor:remove(event.token))
+                table.insert(told, tostring(event.token))
+            end)()
+        end })
+        sup:add("B", fail_once("no"))
+        sup:serve_background()
+        sutura.sleep(1)
+        assert.same({ "A/B", "A/B" }, told)
+        assert.equal(0, #sup:children())
+        sup:stop()
+    end))
 end)
