@@ -6,7 +6,6 @@
 
 #include "core/alloc.h"
 
-#include <math.h>
 #include <string.h>
 
 /* ---- whose is it ---- */
