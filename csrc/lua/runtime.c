@@ -145,13 +145,15 @@ static struct sut_lua_runtime *push_runtime(lua_State *L, struct sut_lua *self,
     return rt;
 }
 
-/* An integer keeps all its bits. */
+/* An integer keeps all its bits; equal numbers have equal bits, whatever their kind. */
 static uint64_t seed_bits(lua_State *L, double seed) {
     uint64_t bits;
-    memcpy(&bits, &seed, sizeof bits);
+    int integral;
     lua_getfield(L, 1, "seed");
-    if (lua_isinteger(L, -1)) bits = (uint64_t)lua_tointeger(L, -1);
+    lua_Integer integer = lua_tointegerx(L, -1, &integral);
     lua_pop(L, 1);
+    if (integral) return (uint64_t)integer;
+    memcpy(&bits, &seed, sizeof bits);
     return bits;
 }
 
