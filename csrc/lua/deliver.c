@@ -298,6 +298,18 @@ static void set_reason(lua_State *L, const struct delivery *to) {
     set(L, "reason");
 }
 
+/* Why a run begins. That of a supervisor is told before the failure that it follows. */
+static void set_start_reason(lua_State *L, const struct delivery *to) {
+    const struct sut_service *place = to->sup->core.place;
+    if (!to->service && !place)
+        lua_pushliteral(L, "served");
+    else if ((to->service ? to->event->run : place->run) <= 1)
+        lua_pushliteral(L, "first start");
+    else
+        lua_pushstring(L, to->service ? sut_service_last_error(to->service) : "started again");
+    set(L, "reason");
+}
+
 /* ---- every type ---- */
 
 /* The wall clock is asked each time, but followed only when it was set anew: it would differ from
@@ -350,7 +362,9 @@ static void set_happening(lua_State *L, const struct delivery *to) {
         set_stuck(L, to);
     else if (to->event->type == SUT_EVENT_SERVICE_STOP)
         set_reason(L, to);
-    else if (to->event->type != SUT_EVENT_SERVICE_START)
+    else if (to->event->type == SUT_EVENT_SERVICE_START)
+        set_start_reason(L, to);
+    else
         set_end(L, to);
 }
 
@@ -361,6 +375,8 @@ static void set_supervisor(lua_State *L, const struct delivery *to) {
         set_number(L, "delay", sut_seconds(to->sup->core.spacing_ns));
     else if (to->event->type == SUT_EVENT_SUPERVISOR_STOP)
         set_reason(L, to);
+    else
+        set_start_reason(L, to);
 }
 
 static int deliver(lua_State *L) {

@@ -207,6 +207,11 @@ static void leave_run(struct sut_lua_service *service) {
     sut_coroutine_init(co, SUT_COROUTINE_SERVICE);
 }
 
+static void drop_last_error(struct sut_extras *extras) {
+    sut_free(extras->last_error);
+    extras->last_error = NULL;
+}
+
 static void finish(struct sut_lua_service *service, enum sut_end end, int odd,
                    struct sut_failure *failure) {
     struct sut_lua *self = sut_rt(&service->co)->self;
@@ -215,6 +220,8 @@ static void finish(struct sut_lua_service *service, enum sut_end end, int odd,
     self->ended = (struct sut_ended){.thread = odd ? NULL : service->co.thread, .odd = odd};
     if (service->core.after == SUT_AFTER_RESTART)
         sut_service_set_last_error(service, "restarted on purpose");
+    else if (service->core.state > SUT_STATE_RUNNING && service->extras)
+        drop_last_error(service->extras); /* "stopped", unless an event says more */
     if (end == SUT_END_DO_NOT_RESTART) sut_token_outlives(sut_rt(&service->co), &service->core);
     leave_run(service);
     sut_service_ended(&service->core, end, kept ? detail : (struct sut_detail){0});
@@ -401,7 +408,8 @@ struct sut_extras *sut_service_extras(struct sut_lua_service *service) {
 }
 
 const char *sut_service_last_error(const struct sut_lua_service *service) {
-    return service->extras ? service->extras->last_error : NULL;
+    if (service->extras && service->extras->last_error) return service->extras->last_error;
+    return service->core.run > 1 ? "stopped" : NULL;
 }
 
 void sut_service_set_last_error(struct sut_lua_service *service, const char *text) {
