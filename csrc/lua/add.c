@@ -9,16 +9,22 @@
 #include <math.h>
 #include <string.h>
 
+/* Whether it is the other one, or below that, by places or by objects that contain a supervisor. */
+static bool is_under(const struct sut_supervisor *sup, const struct sut_supervisor *other) {
+    const struct sut_service *up;
+    while (sup != other && (up = sut_hangs_from(sup)) != NULL)
+        sup = up->parent;
+    return sup == other;
+}
+
 /* A supervisor about to be added: nobody's, at rest, and no ancestor of its new parent. */
 static void check_child(lua_State *L, struct sut_lua_supervisor *sup,
                         struct sut_lua_supervisor *child) {
     if (child->rt != sup->rt)
         luaL_error(L, "add: supervisor '%s' belongs to another runtime than '%s'", child->name,
                    sup->name);
-    for (const struct sut_supervisor *up = &sup->core; up;
-         up = up->place ? up->place->parent : NULL)
-        if (up == &child->core)
-            luaL_error(L, "add: supervisor '%s' would be under itself", child->name);
+    if (is_under(&sup->core, &child->core))
+        luaL_error(L, "add: supervisor '%s' would be under itself", child->name);
     if (sut_supervisor_placed(&child->core))
         luaL_error(L, "add: supervisor '%s' is under '%s' already", child->name,
                    sut_supervisor_of(child->core.place->parent)->name);
@@ -26,20 +32,22 @@ static void check_child(lua_State *L, struct sut_lua_supervisor *sup,
         luaL_error(L, "add: supervisor '%s' is being served already", child->name);
 }
 
-/* Gives the hook of the supervisor at the index to everything below another one. */
+static void give_hook(lua_State *L, int from, struct sut_supervisor *sup) {
+    sut_push_object(L, sup);
+    (void)lua_getiuservalue(L, from, SUT_SUPERVISOR_HOOK);
+    (void)lua_setiuservalue(L, -2, SUT_SUPERVISOR_HOOK);
+    lua_pop(L, 1);
+}
+
+/* Gives the hook of the supervisor at the index to another one and everything below it. */
 static void pass_hook_down(lua_State *L, int from, struct sut_supervisor *top) {
-    struct sut_supervisor *sup = top;
-    struct sut_service *service = NULL;
-    for (;;) {
-        sut_push_object(L, sup);
-        (void)lua_getiuservalue(L, from, SUT_SUPERVISOR_HOOK);
-        (void)lua_setiuservalue(L, -2, SUT_SUPERVISOR_HOOK);
-        lua_pop(L, 1);
-        do
-            service = sut_supervisor_walk(top, service);
-        while (service && !service->child);
-        if (!service) return;
-        sup = service->child;
+    luaL_checkstack(L, LUA_MINSTACK, "add");
+    give_hook(L, from, top);
+    for (struct sut_service *service = sut_supervisor_walk(top, NULL); service;
+         service = sut_supervisor_walk(top, service)) {
+        const struct sut_extras *extras = sut_service_of(service)->extras;
+        if (service->child) give_hook(L, from, service->child);
+        if (extras && extras->contained) pass_hook_down(L, from, &extras->contained->core);
     }
 }
 
@@ -70,13 +78,29 @@ static struct sut_lua_service *new_service(const char *name, size_t length, int 
     return service;
 }
 
-/* The contained supervisor of an object: its hook and its place in paths and reports. */
+void sut_uncontain(lua_State *L, struct sut_lua_supervisor *sup) {
+    struct sut_lua_service *container = sup->container;
+    if (!container) return;
+    sup->container = NULL;
+    container->extras->contained = NULL;
+    sut_push_object(L, container->core.parent);
+    (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_BODIES);
+    lua_pushnil(L);
+    lua_rawsetp(L, -2, container);
+    lua_pop(L, 2);
+}
+
+/* The contained supervisor of an object: its hook and its place in paths and reports. One that is
+ * the child of another, or that the object itself is under, is only known to the object. */
 static void contain(lua_State *L, int sup_index, int opts, struct sut_lua_service *service) {
+    const struct sut_lua_supervisor *sup = lua_touserdata(L, sup_index);
     struct sut_lua_supervisor *inner;
     if (!lua_istable(L, opts)) return;
     lua_getfield(L, opts, "supervisor");
     inner = sut_to_supervisor(L, -1);
-    if (inner && sut_service_extras(service)) {
+    if (inner && inner->rt == sup->rt && !inner->core.place &&
+        !is_under(&sup->core, &inner->core) && sut_service_extras(service)) {
+        sut_uncontain(L, inner);
         (void)lua_getiuservalue(L, sup_index, SUT_SUPERVISOR_BODIES);
         lua_pushvalue(L, -2);
         lua_rawsetp(L, -2, service);
@@ -106,6 +130,7 @@ static struct sut_lua_service *add(lua_State *L, int sup_index, int name, int ru
     if (!service) goto no_memory;
     if (body == SUT_BODY_SUPERVISOR) {
         service->core.child = &((struct sut_lua_supervisor *)lua_touserdata(L, run))->core;
+        sut_uncontain(L, sut_supervisor_of(service->core.child));
         pass_hook_down(L, sup_index, service->core.child);
     }
     set_shutdown(L, opts, &service->core);

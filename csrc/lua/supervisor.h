@@ -82,6 +82,13 @@ void sut_push_token(lua_State *L, struct sut_service *service);
  * Never raises. */
 void sut_token_outlives(struct sut_lua_runtime *rt, struct sut_service *service);
 
+/* What the path of a supervisor hangs from: its place, or the object that contains it, or NULL.
+ * Going up by it always comes to an end. */
+const struct sut_service *sut_hangs_from(const struct sut_supervisor *sup);
+
+/* Takes it out of the object that contains it, if one does. Never raises. */
+void sut_uncontain(lua_State *L, struct sut_lua_supervisor *sup);
+
 /* Pushes the path of a supervisor, or of a service, as a string. May raise for memory. */
 void sut_push_path(lua_State *L, const struct sut_supervisor *sup,
                    const struct sut_service *service);

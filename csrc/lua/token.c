@@ -18,15 +18,14 @@ static void add_name(luaL_Buffer *buffer, const char *text, size_t length, uint3
     luaL_addsize(buffer, size);
 }
 
-/* What the path of a supervisor hangs from: its place, or the object that contains it. */
-static const struct sut_service *hangs_from(const struct sut_supervisor *sup) {
+const struct sut_service *sut_hangs_from(const struct sut_supervisor *sup) {
     const struct sut_lua_supervisor *own = (const struct sut_lua_supervisor *)sup;
     if (sup->place) return sup->place;
     return own->container ? &own->container->core : NULL;
 }
 
 static const struct sut_service *parent_service(const struct sut_service *service) {
-    return hangs_from(service->parent);
+    return sut_hangs_from(service->parent);
 }
 
 /* The names on the way down, from the root. `part` is pushed first as the name of what is asked. */
@@ -76,7 +75,7 @@ void sut_push_path(lua_State *L, const struct sut_supervisor *sup,
     else if (sup->place)
         push_path_above(L, sup->place, NULL, 0);
     else
-        push_path_above(L, hangs_from(sup), own->name, own->name_length);
+        push_path_above(L, sut_hangs_from(sup), own->name, own->name_length);
 }
 
 /* ---- tokens ---- */
@@ -121,6 +120,7 @@ static int remember_path(lua_State *L) {
     struct sut_service *service = lua_touserdata(L, 1);
     sut_slot_get(L, SUT_SLOT_TOKENS);
     if (lua_rawgeti(L, -1, (lua_Integer)service->id.value) != LUA_TUSERDATA) return 0;
+    if (((const struct sut_token *)lua_touserdata(L, -1))->tree != service->parent->tree) return 0;
     sut_push_path(L, service->parent, service);
     (void)lua_setiuservalue(L, -2, 2);
     return 0;

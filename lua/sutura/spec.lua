@@ -48,7 +48,7 @@ spec.DEFAULTS = {
 }
 
 local function children_of(core, place, children)
-    local normal, by_name = {}, {}
+    local normal, by_name, by_supervisor = {}, {}, {}
     for i, child in ipairs(children) do
         local name, run, kind, options = child_spec.from(core, ("%s: children[%d]"):format(place, i), child)
         if by_name[name] then
@@ -56,6 +56,12 @@ local function children_of(core, place, children)
                 text.line(name, 60))
         end
         by_name[name] = i
+        if kind == "supervisor" then
+            if by_supervisor[run] then
+                misuse.refuse("%s: children[%d] and children[%d] are the same supervisor", place, by_supervisor[run], i)
+            end
+            by_supervisor[run] = i
+        end
         normal[i] = { name = name, run = run, kind = kind, opts = options }
     end
     for key in next, children do
