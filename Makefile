@@ -18,6 +18,7 @@ OUT     := $(BUILD)/$(FLAVOUR)
 
 CFLAGS     ?= -O2 -g
 LUA_CFLAGS ?= $(shell pkg-config --cflags lua5.4 || echo "run: make deps" >&2)
+LUA_LIBS   ?= $(shell pkg-config --libs lua5.4)
 UV_CFLAGS  ?= $(shell pkg-config --cflags libuv)
 UV_LIBS    ?= $(shell pkg-config --libs libuv)
 
@@ -45,6 +46,7 @@ SOURCES := $(wildcard csrc/core/*.c csrc/rt/*.c csrc/lua/*.c)
 OBJECTS := $(SOURCES:csrc/%.c=$(OUT)/obj/%.o)
 CORE    := $(filter $(OUT)/obj/core/%,$(OBJECTS))
 TESTS   := $(patsubst spec/c/%.c,$(OUT)/test/%,$(wildcard spec/c/*_test.c))
+HOSTS   := $(patsubst spec/host/%.c,$(OUT)/host/%,$(wildcard spec/host/*_host.c))
 MODULE  := $(OUT)/sutura/core.so
 
 export LUA MAKE OUT FLAVOUR SPEC FAIL_FAST
@@ -57,7 +59,7 @@ unexport LUA_INIT LUA_PATH_5_4 LUA_CPATH_5_4
 
 all: $(MODULE) ## build the C module (the default)
 
-tests: all $(TESTS)
+tests: all $(TESTS) $(HOSTS)
 
 $(MODULE): $(OBJECTS)
 	@mkdir -p $(@D)
@@ -72,7 +74,12 @@ $(OUT)/test/%: spec/c/%.c $(CORE)
 	@mkdir -p $(@D)
 	$(call say,cc $<)$(CC) $(FLAGS) $(CFLAGS) $(FLAGS_$(FLAVOUR)) -MMD -MP -Icsrc $(LDFLAGS) -o $@ $^ -lcmocka -lm
 
--include $(OBJECTS:.o=.d) $(TESTS:=.d)
+# Programs that embed Lua, for specs about what the plain interpreter cannot show.
+$(OUT)/host/%: spec/host/%.c
+	@mkdir -p $(@D)
+	$(call say,cc $<)$(CC) $(FLAGS) $(CFLAGS) $(FLAGS_$(FLAVOUR)) -MMD -MP $(LUA_CFLAGS) $(LDFLAGS) -o $@ $< $(LUA_LIBS)
+
+-include $(OBJECTS:.o=.d) $(TESTS:=.d) $(HOSTS:=.d)
 
 deps: ## install what building needs (Debian; asks for nothing when it is there)
 	@scripts/deps.sh build

@@ -20,6 +20,7 @@ static bool is_under(const struct sut_supervisor *sup, const struct sut_supervis
 /* A supervisor about to be added: nobody's, at rest, and no ancestor of its new parent. */
 static void check_child(lua_State *L, struct sut_lua_supervisor *sup,
                         struct sut_lua_supervisor *child) {
+    sut_check_kept(L, child, "add");
     if (child->rt != sup->rt)
         luaL_error(L, "add: supervisor '%s' belongs to another runtime than '%s'", child->name,
                    sup->name);
@@ -98,7 +99,7 @@ static void contain(lua_State *L, int sup_index, int opts, struct sut_lua_servic
     if (!lua_istable(L, opts)) return;
     lua_getfield(L, opts, "supervisor");
     inner = sut_to_supervisor(L, -1);
-    if (inner && inner->rt == sup->rt && !inner->core.place &&
+    if (inner && inner->name && inner->rt == sup->rt && !inner->core.place &&
         !is_under(&sup->core, &inner->core) && sut_service_extras(service)) {
         sut_uncontain(L, inner);
         (void)lua_getiuservalue(L, sup_index, SUT_SUPERVISOR_BODIES);
@@ -163,6 +164,8 @@ int sut_supervisor_add_service(lua_State *L) {
     struct sut_lua *self = sut_self(L);
     struct sut_lua_supervisor *sup = sut_check_supervisor(L, 1, "add");
     struct sut_lua_service *service;
+    struct sut_token *token;
+    int at;
     int body = SUT_BODY_FUNCTION;
     int first = 2; /* where the name lies; the function after it */
     int count = lua_gettop(L);
@@ -174,15 +177,20 @@ int sut_supervisor_add_service(lua_State *L) {
         for (int i = 2; i <= count; i++)
             lua_pushvalue(L, i);
         lua_call(L, count, 4);
+        (void)sut_check_supervisor(L, 1, "add"); /* user code has run meanwhile */
         first = count + 1;
         body = body_of(L, first + 2);
         if (body == SUT_BODY_SUPERVISOR) check_child(L, sup, sut_to_supervisor(L, first + 1));
     }
+    if (!lua_checkstack(L, LUA_MINSTACK)) return luaL_error(L, "not enough memory");
+    token = sut_push_empty_token(L, &sup->core); /* whatever needs memory comes before the change */
+    at = lua_gettop(L);
     service =
         add(L, 1, first, first + 1, body, body == SUT_BODY_FUNCTION && first == 2 ? 0 : first + 3);
     if (!service) return sut_fail(L, SUT_ERR_NOT_RUNNING);
     sut_loop_touch(&sup->rt->rt);
-    sut_push_token(L, &service->core);
+    lua_settop(L, at);
+    sut_fill_token(L, token, &service->core);
     return 1;
 }
 

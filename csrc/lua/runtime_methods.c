@@ -30,6 +30,7 @@ struct sut_lua_runtime *sut_check_outside(lua_State *L, const char *fn) {
     struct sut_lua_runtime *rt = sut_check_runtime(L, 1);
     if (rt->rt.stepping || rt->rt.running)
         luaL_error(L, "'%s' cannot be called inside a step of the same runtime", fn);
+    if (sut_in_finalizer(L)) luaL_error(L, "'%s' cannot be called in a finalizer", fn);
     return rt;
 }
 
@@ -39,12 +40,22 @@ static struct sut_lua_runtime *check_virtual(lua_State *L, const char *fn) {
     return rt;
 }
 
-/* Passes the time up to `limit_ns`, instant by instant. */
-static void advance(struct sut_lua_runtime *rt, int64_t limit_ns) {
+/* How often a step that had no memory is tried again before it is left for later. */
+enum { STALLED_TRIES = 100 };
+
+static void settle_virtual(struct sut_lua_runtime *rt) {
+    int tries = 0;
     do
         (void)sut_runtime_settle(&rt->rt);
-    while (sut_runtime_jump(&rt->rt, limit_ns));
-    rt->rt.virtual_ns = limit_ns;
+    while (rt->rt.stalled && ++tries < STALLED_TRIES);
+}
+
+/* Passes the time up to `limit_ns`, instant by instant; stands still where there is no memory. */
+static void advance(struct sut_lua_runtime *rt, int64_t limit_ns) {
+    do
+        settle_virtual(rt);
+    while (!rt->rt.stalled && sut_runtime_jump(&rt->rt, limit_ns));
+    if (!rt->rt.stalled) rt->rt.virtual_ns = limit_ns;
 }
 
 static int runtime_advance(lua_State *L) {
@@ -58,7 +69,7 @@ static int runtime_advance(lua_State *L) {
     self->from = L;
     advance(rt, sut_time_after(rt->rt.virtual_ns, span));
     self->from = from;
-    return 0;
+    return rt->rt.stalled ? luaL_error(L, "not enough memory") : 0;
 }
 
 static int runtime_settle(lua_State *L) {
@@ -67,14 +78,14 @@ static int runtime_settle(lua_State *L) {
     lua_State *from = self->from;
     self->from = L;
     if (rt->rt.clock == SUT_CLOCK_VIRTUAL)
-        (void)sut_runtime_settle(&rt->rt);
+        settle_virtual(rt);
     else
         do
             sut_runtime_turn(&rt->rt, UINT32_MAX);
         while (sut_runtime_busy(&rt->rt) && !rt->rt.stalled);
     self->from = from;
     sut_loop_touch(&rt->rt);
-    return 0;
+    return rt->rt.stalled ? luaL_error(L, "not enough memory") : 0;
 }
 
 static struct sut_lua_runtime *check_hosted(lua_State *L, const char *fn) {

@@ -78,6 +78,12 @@ void sut_prepare(lua_State *L, struct sut_lua_runtime *rt);
 /* Pushes the token of a service. May raise for memory. */
 void sut_push_token(lua_State *L, struct sut_service *service);
 
+/* A token of nobody yet, and how it becomes the one of a service just added, while it is on the
+ * top. Pushing may raise for memory, filling never raises. */
+struct sut_token;
+struct sut_token *sut_push_empty_token(lua_State *L, const struct sut_supervisor *sup);
+void sut_fill_token(lua_State *L, struct sut_token *token, const struct sut_service *service);
+
 /* The service is about to leave the tree: a token that somebody keeps goes on printing its path.
  * Never raises. */
 void sut_token_outlives(struct sut_lua_runtime *rt, struct sut_service *service);

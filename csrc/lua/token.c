@@ -88,6 +88,23 @@ static int register_token(lua_State *L) {
     return 0;
 }
 
+/* Without the memory for that the token on the top is still equal to its like. */
+static void enter_token(lua_State *L) {
+    lua_pushcfunction(L, register_token);
+    lua_pushvalue(L, -2);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK) lua_pop(L, 1);
+}
+
+struct sut_token *sut_push_empty_token(lua_State *L, const struct sut_supervisor *sup) {
+    struct sut_token *token = lua_newuserdatauv(L, sizeof *token, 2);
+    token->id.value = 0;
+    token->tree = sup->tree;
+    luaL_setmetatable(L, SUT_TOKEN_TYPE);
+    sut_push_object(L, sup);
+    (void)lua_setiuservalue(L, -2, 1);
+    return token;
+}
+
 void sut_push_token(lua_State *L, struct sut_service *service) {
     struct sut_token *token;
     sut_slot_get(L, SUT_SLOT_TOKENS);
@@ -99,20 +116,19 @@ void sut_push_token(lua_State *L, struct sut_service *service) {
         }
     }
     lua_pop(L, 2);
-    token = lua_newuserdatauv(L, sizeof *token, 2);
+    token = sut_push_empty_token(L, service->parent);
     token->id = service->id;
-    token->tree = service->parent->tree;
-    luaL_setmetatable(L, SUT_TOKEN_TYPE);
-    sut_push_object(L, service->parent);
-    (void)lua_setiuservalue(L, -2, 1);
     if (!sut_slot_find(&service->parent->tree->slots,
                        service->id)) { /* asked for by its last event */
         sut_push_path(L, service->parent, service);
         (void)lua_setiuservalue(L, -2, 2);
     }
-    lua_pushcfunction(L, register_token);
-    lua_pushvalue(L, -2);
-    if (lua_pcall(L, 1, 0, 0) != LUA_OK) lua_pop(L, 1); /* it is still equal to its like */
+    enter_token(L);
+}
+
+void sut_fill_token(lua_State *L, struct sut_token *token, const struct sut_service *service) {
+    token->id = service->id;
+    enter_token(L);
 }
 
 /* Keeps the path for a token that outlives its service. */
