@@ -35,16 +35,24 @@ void sut_supervisor_host_reason(struct sut_supervisor *core, struct sut_service 
     lua_pop(L, 1);
 }
 
+/* What its life was tied to lets it go, and who waited for the end of that goes on. */
+static void leave_life(struct sut_lua_supervisor *sup) {
+    sut_list_remove(&sup->core.finished);
+    sut_list_remove(&sup->under);
+    sup->server = (struct sut_id){0};
+    sut_wake_all(&sup->waiters, SUT_WOKEN_READY);
+}
+
 /* A root that has terminated and of which nothing lives needs no anchor. */
 void sut_supervisor_finished(struct sut_runtime *runtime, struct sut_supervisor *core) {
     struct sut_lua_runtime *rt = sut_runtime_of(runtime);
     struct sut_lua_supervisor *sup = sut_supervisor_of(core);
-    if (core->state != SUT_SUPERVISOR_TERMINATED) return;
-    sut_list_remove(&sup->under);
-    sup->server = (struct sut_id){0};
-    sut_wake_all(&sup->waiters, SUT_WOKEN_READY);
+    if (core->state == SUT_SUPERVISOR_TERMINATED) leave_life(sup);
+    sut_wake_all(&sup->waiters, SUT_WOKEN_READY); /* its parent may have begun another life */
     if (core->place && core->place->ghost) sut_service_left(core->place);
-    if (sut_supervisor_placed(core) || sut_supervisor_lives(core)) return;
+    if (core->state != SUT_SUPERVISOR_TERMINATED || sut_supervisor_placed(core) ||
+        sut_supervisor_lives(core))
+        return;
     lua_pushnil(rt->hooks);
     sut_runtime_anchor(rt->hooks, rt, core);
 }
@@ -80,10 +88,6 @@ int sut_push_reason(lua_State *L, int index) {
     return end == SUT_END_PANIC ? -1 : 1;
 }
 
-static int answer_reason(lua_State *L, int index) {
-    return sut_push_reason(L, index) < 0 ? lua_error(L) : 1;
-}
-
 static void check_can_serve(lua_State *L, struct sut_lua_supervisor *sup, const char *fn) {
     if (sut_supervisor_placed(&sup->core))
         luaL_error(L, "%s: supervisor '%s' is under '%s', which serves it", fn, sup->name,
@@ -93,14 +97,27 @@ static void check_can_serve(lua_State *L, struct sut_lua_supervisor *sup, const 
         luaL_error(L, "%s: supervisor '%s' is being served already", fn, sup->name);
 }
 
+/* Checks the context at index 2, and puts one derived from it in its place when it is a service's:
+ * that has no room for a list of what is served. */
+static void check_context(lua_State *L, const struct sut_lua_supervisor *sup, const char *fn) {
+    const struct sut_context *context = sut_to_context(L, 2);
+    if (lua_isnil(L, 2)) return;
+    if (!context) {
+        sut_misuse(L, fn, "ctx", "a context", 2);
+        return;
+    }
+    if (sut_context_runtime(L, 2) != sup->rt)
+        luaL_error(L, "bad argument 'ctx' to '%s' (a context of the runtime of '%s' expected)", fn,
+                   sup->name);
+    if (context->kind != SUT_CONTEXT_SERVICE) return;
+    (void)sut_context_new(L, SUT_CONTEXT_CANCEL, sup->rt, 2);
+    lua_replace(L, 2);
+}
+
 /* Links the supervisor to the context at index 2, so that its end stops it. */
 static void serve_under(lua_State *L, struct sut_lua_supervisor *sup) {
     struct sut_context *context = sut_to_context(L, 2);
     sup->context_ended = false;
-    if (context && context->kind == SUT_CONTEXT_SERVICE) {
-        context = &sut_context_new(L, SUT_CONTEXT_CANCEL, sup->rt, 2)->context;
-        lua_replace(L, 2);
-    }
     lua_pushvalue(L, 2);
     (void)lua_setiuservalue(L, 1, SUT_SUPERVISOR_CONTEXT);
     if (context) sut_list_append(&((struct sut_derived *)context)->served, &sup->under);
@@ -109,18 +126,18 @@ static void serve_under(lua_State *L, struct sut_lua_supervisor *sup) {
 /* True when it serves now; false with nil, err or the reason pushed when it must not. */
 static bool begin(lua_State *L, struct sut_lua_supervisor *sup, const char *fn) {
     sut_check_same_runtime(L, sut_self(L), sup, fn);
-    check_can_serve(L, sup, fn);
-    if (!lua_isnil(L, 2) && !sut_to_context(L, 2)) sut_misuse(L, fn, "ctx", "a context", 2);
+    check_context(L, sup, fn);
+    check_can_serve(L, sup, fn); /* last, for a finalizer may run meanwhile and serve it */
     if (sut_supervisor_lives(&sup->core)) {
         sut_push_error(L, SUT_ERR_NOT_TERMINATED);
         return false;
     }
     sut_prepare(L, sup->rt);
-    sup->server = (struct sut_id){0};
     lua_pushvalue(L, 1);
     sut_runtime_anchor(L, sup->rt, &sup->core);
-    serve_under(L, sup);
+    leave_life(sup); /* the runner may not have looked after its end yet */
     sut_handle_take_over(L, 1, 3);
+    serve_under(L, sup);
     sut_supervisor_begin(&sup->core);
     if (lua_isuserdata(L, 2)) {
         sut_context_push_err(L, 2);
@@ -153,6 +170,7 @@ static int served(lua_State *L, int status, lua_KContext context) {
     struct sut_lua_supervisor *sup = lua_touserdata(L, SERVE_SUPERVISOR);
     struct sut_coroutine *co;
     enum sut_woken woken = sut_wait_end(L, self, &co);
+    int pushed;
     (void)status;
     if (context == GIVING_UP) co->shields--;
     if (woken == SUT_WOKEN_CANCEL && context == SERVING) {
@@ -160,8 +178,9 @@ static int served(lua_State *L, int status, lua_KContext context) {
         sut_supervisor_stop(&sup->core);
         context = GIVING_UP;
     }
-    if (sup->core.state != SUT_SUPERVISOR_TERMINATED) return wait_for_end(L, self, co, context);
-    if (context == SERVING) return answer_reason(L, SERVE_SUPERVISOR);
+    pushed = sut_handle_reason(L, SERVE_SUPERVISOR, SERVE_HANDLE);
+    if (!pushed) return wait_for_end(L, self, co, context);
+    if (context == SERVING) return pushed < 0 ? lua_error(L) : 1;
     sut_push_error(L, SUT_CANCELED);
     return 1;
 }

@@ -80,8 +80,9 @@ static int ended(lua_State *L, int status, lua_KContext context) {
     struct sut_lua_supervisor *sup = lua_touserdata(L, 1);
     (void)status;
     (void)context;
-    (void)sut_wait_end_or_raise(L, self);
-    if (sup->core.state != SUT_SUPERVISOR_TERMINATED) return sut_fail(L, SUT_ERR_TIMEOUT);
+    enum sut_woken woken = sut_wait_end_or_raise(L, self);
+    if (woken != SUT_WOKEN_READY && sup->core.state != SUT_SUPERVISOR_TERMINATED)
+        return sut_fail(L, SUT_ERR_TIMEOUT);
     return sut_push_report(L, 1);
 }
 
@@ -199,12 +200,14 @@ int sut_supervisor_close(lua_State *L) {
 
 /* Uservalues: 1 the supervisor while this is its present life, 2 what it ended with. */
 struct handle {
-    bool over; /* another life has begun: the reason is here */
+    bool over;   /* another life has begun: the reason is here */
+    bool raises; /* serve raises that reason */
 };
 
 void sut_push_handle(lua_State *L, int index) {
     struct handle *handle = lua_newuserdatauv(L, sizeof *handle, 2);
     handle->over = false;
+    handle->raises = false;
     luaL_setmetatable(L, SUT_HANDLE_TYPE);
     lua_pushvalue(L, index);
     (void)lua_setiuservalue(L, -2, 1);
@@ -213,8 +216,9 @@ void sut_push_handle(lua_State *L, int index) {
 void sut_handle_take_over(lua_State *L, int index, int handle) {
     struct sut_lua_supervisor *sup = lua_touserdata(L, index);
     if (lua_getiuservalue(L, index, SUT_SUPERVISOR_HANDLE) == LUA_TUSERDATA) {
-        ((struct handle *)lua_touserdata(L, -1))->over = true;
-        (void)sut_push_reason(L, index);
+        struct handle *former = lua_touserdata(L, -1);
+        former->over = true;
+        former->raises = sut_push_reason(L, index) < 0;
         (void)lua_setiuservalue(L, -2, 2);
     }
     lua_pop(L, 1);
@@ -223,6 +227,15 @@ void sut_handle_take_over(lua_State *L, int index, int handle) {
     lua_pushnil(L);
     (void)lua_setiuservalue(L, index, SUT_SUPERVISOR_REASON);
     sup->reason_odd = 0;
+}
+
+int sut_handle_reason(lua_State *L, int index, int handle_index) {
+    const struct sut_lua_supervisor *sup = lua_touserdata(L, index);
+    const struct handle *handle = lua_touserdata(L, handle_index);
+    if (!handle->over)
+        return sup->core.state == SUT_SUPERVISOR_TERMINATED ? sut_push_reason(L, index) : 0;
+    (void)lua_getiuservalue(L, handle_index, 2);
+    return handle->raises ? -1 : 1;
 }
 
 static struct sut_lua_supervisor *handle_supervisor(lua_State *L) {
