@@ -252,6 +252,74 @@ describe("a second life", function()
         assert.equal("running", sup:children()[1].state)
     end))
 
+    it("may begin in the very step in which the former one ended: who waited hears of that one", in_time(function(rt)
+        local sup, helper, heard = new(rt, "a"), new(rt, "helper"), {}
+        local ctx, cancel = sutura.context():with_cancel()
+        helper:add("serves", function() heard.serve = table.pack(sup:serve(ctx)) return sutura.DO_NOT_RESTART end)
+        helper:add("reports", function()
+            sutura.yield()
+            heard.report = table.pack(sup:unstopped_service_report())
+            return sutura.DO_NOT_RESTART
+        end)
+        helper:serve_background()
+        settle()
+        assert.is_nil(sup:stop())
+        local handle = sup:serve_background(ctx)
+        settle()
+        assert.same({ serve = { n = 1 }, report = { n = 1 } }, heard)
+        assert.equal("normal", sup:state())
+        cancel()
+        assert.same({ true, CANCELED }, { handle:wait() })
+    end))
+
+    it("begun by a hook at the end of the former one answers who waited for that", in_time(function(rt)
+        local sup, record = new(rt, "a", { lifecycle_events = true })
+        local lives = 0
+        function record.also(event)
+            if event.type == "supervisor_stop" and lives < 3 then
+                lives = lives + 1
+                assert(sup:serve_background())
+            end
+        end
+        sup:add("w", sleeper)
+        local first = sup:serve_background((sutura.context():with_timeout(1)))
+        assert.same({ true, DEADLINE_EXCEEDED }, { first:wait() })
+        settle()
+        assert.same({ 1, "normal" }, { lives, sup:state() })
+        assert.same({ n = 1 }, table.pack(sup:stop()))
+        assert.same({ 2, "normal" }, { lives, sup:state() })
+        assert.same({ true, DEADLINE_EXCEEDED }, { first:wait() })
+    end))
+
+    it("begun by the parent at once answers who waited for the end of the former one", in_time(function(rt)
+        local a, b, helper, report = new(rt, "a"), new(rt, "b", { timeout = 2 }), new(rt, "helper"), nil
+        a:add(b)
+        b:add("w", stubborn(5))
+        a:serve_background()
+        helper:add("h", function() report = b:stop() return sutura.DO_NOT_RESTART end)
+        helper:serve_background()
+        settle()
+        a:restart("b")
+        sutura.sleep(3)
+        assert.equal("a/b/w", report[1].path)
+        assert.equal("normal", b:state())
+    end))
+
+    it("tells its services that a former run was stopped, if nothing else ended it", in_time(function(rt)
+        local sup, said = new(rt, "a"), {}
+        sup:add("w", function(ctx)
+            said[ctx.run] = ctx.last_error or "nothing"
+            if ctx.run == 2 then error("boom", 0) end
+            ctx:wait()
+        end)
+        for _ = 1, 3 do
+            sup:serve_background()
+            settle()
+            sup:stop()
+        end
+        assert.same({ "nothing", "stopped", "boom", "stopped" }, said)
+    end))
+
     it("starts nested supervisors again, each with score 0", in_time(function(rt)
         local a, b = new(rt, "a"), new(rt, "b")
         a:add(b)
