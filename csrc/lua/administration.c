@@ -22,8 +22,11 @@ static void check_token(lua_State *L, const char *fn) {
 
 static void ask_to_remove(lua_State *L, struct sut_lua_supervisor *sup,
                           struct sut_service *service) {
+    struct sut_id id = service->id;
     sut_prepare(L, sup->rt);
     sut_token_outlives(sup->rt, service);
+    if (!sut_tree_find(sup->core.tree, id)) return; /* a finalizer has removed it meanwhile */
+    sut_prepare(L, sup->rt);
     sut_service_stop(service, SUT_AFTER_FORGET);
     sut_loop_touch(&sup->rt->rt);
 }

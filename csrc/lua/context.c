@@ -121,6 +121,7 @@ struct sut_context *sut_to_context(lua_State *L, int index) {
 struct sut_lua_runtime *sut_context_runtime(lua_State *L, int index) {
     struct sut_context *context = lua_touserdata(L, index);
     if (context->kind != SUT_CONTEXT_SERVICE) return derived_of(context)->rt;
+    if (context->guard.co) return sut_rt(context->guard.co);
     return sut_runtime_at_home(L, context->home);
 }
 
@@ -271,7 +272,8 @@ static int context_close(lua_State *L) {
     struct sut_context *context = lua_touserdata(L, 1);
     lua_Debug ar;
     if (context->kind == SUT_CONTEXT_SERVICE) {
-        if (!lua_getstack(L, 1, &ar)) sut_guard_closed(&context->guard);
+        const struct sut_coroutine *co = context->guard.co;
+        if (co && co->thread == L && !lua_getstack(L, 1, &ar)) sut_guard_closed(&context->guard);
     } else if (context->kind == SUT_CONTEXT_CANCEL || context->kind == SUT_CONTEXT_TIMEOUT) {
         sut_context_end(context, SUT_CANCELED);
         sut_loop_touch(&derived_of(context)->rt->rt);
@@ -284,6 +286,8 @@ void sut_context_open_end(lua_State *L) {
     lua_setfield(L, -2, "__gc");
     lua_pushcfunction(L, context_close);
     lua_setfield(L, -2, "__close");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &metatable);
     lua_newtable(L);

@@ -84,7 +84,8 @@ void sut_context_push_cause(lua_State *L, int index);
 /* The timer of a TIMEOUT context has fired. Called by the runner. */
 void sut_context_expired(struct sut_task *timer);
 
-/* The runtime of the context at the index. Never raises. */
+/* The runtime of the context at the index, NULL when that cannot be told: a closed one's. Never
+ * raises. */
 struct sut_lua_runtime *sut_context_runtime(lua_State *L, int index);
 
 /* When the context at the index ends by itself, as far as is known; SUT_NEVER for never. */

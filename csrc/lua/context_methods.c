@@ -14,12 +14,12 @@ static struct sut_context *check_own(lua_State *L, const char *fn) {
     struct sut_context *context = sut_check_context(L, 1);
     struct sut_lua *self = sut_self(L);
     const struct sut_lua_runtime *rt = sut_context_runtime(L, 1);
-    if (self->runtime && self->runtime != rt)
+    if (rt && self->runtime && self->runtime != rt)
         luaL_error(L,
                    "bad argument 'self' to '%s' (context of this runtime expected, got one of "
                    "another)",
                    fn);
-    if (rt->rt.closed)
+    if (!rt || rt->rt.closed)
         luaL_error(L,
                    "bad argument 'self' to '%s' (context of an open runtime expected, got one "
                    "of a closed one)",
@@ -175,6 +175,8 @@ static int wait(lua_State *L) {
         waiters = &((struct sut_derived *)context)->waiters;
     else if (context->guard.co != co || co->shields > 0)
         waiters = &sut_context_new(L, SUT_CONTEXT_CANCEL, rt, 1)->waiters;
+    if (context->err) /* a finalizer has ended it meanwhile */
+        return sut_wait(L, sut_self(L), co, SUT_WAIT_YIELD, SUT_NEVER, waited, 0);
     if (waiters) sut_list_append(waiters, &co->task.node);
     return sut_wait(L, sut_self(L), co, SUT_WAIT_CONTEXT, due_ns, waited, 0);
 }

@@ -156,6 +156,10 @@ static void add_variables(lua_State *L, const struct delivery *to) {
     (void)lua_rawgeti(L, -1, sut_thread_key(to->service));
     lua_remove(L, -2);
     thread = lua_tothread(L, -1);
+    if (!thread || lua_gettop(thread) < 2) { /* closed by a stranger */
+        lua_settop(L, frames);
+        return;
+    }
     lua_pushvalue(thread, -2);
     lua_xmove(thread, L, 1);
     (void)lua_getiuservalue(L, AT_SUPERVISOR, SUT_SUPERVISOR_REDACT);

@@ -242,6 +242,7 @@ static int run_until_idle(lua_State *L, struct sut_lua_runtime *rt) {
 int sut_runtime_run_at(lua_State *L, struct sut_lua_runtime *rt, int fn) {
     if (rt->rt.running || rt->rt.stepping)
         return luaL_error(L, "run: this runtime is running already");
+    if (sut_in_finalizer(L)) return luaL_error(L, "run: cannot be called in a finalizer");
     if (sut_luv_running(L) && sut_runtime_lent(rt))
         return luaL_error(L, "run: luv is running the loop of this runtime");
     if (lua_isnoneornil(L, fn)) return run_until_idle(L, rt);

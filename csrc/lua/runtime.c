@@ -204,6 +204,7 @@ struct sut_lua_runtime *sut_check_runtime(lua_State *L, int arg) {
         return NULL;
     }
     if (rt->rt.closed) luaL_error(L, "the runtime is closed");
+    sut_check_kept(L, rt, "runtime");
     return rt;
 }
 

@@ -133,6 +133,11 @@ static int push_body(lua_State *L, lua_State *thread, const struct sut_lua_servi
     return 2;
 }
 
+/* Finalizers and the field 'serve' may run user code, which may recall the run that begins. */
+static bool is_starting(const struct sut_lua_service *service) {
+    return service->core.state == SUT_STATE_STARTING && sut_list_empty(&service->co.task.node);
+}
+
 /* On the runtime's own thread: everything that may fail, then the commitment. */
 static int begin_run(lua_State *L) {
     struct sut_lua_service *service = lua_touserdata(L, 1);
@@ -149,6 +154,7 @@ static int begin_run(lua_State *L) {
     lua_xmove(L, thread, 2);
     (void)push_body(L, thread, service, 3);
     lua_xmove(L, thread, 1); /* the context once more, as the argument */
+    if (!is_starting(service)) return 0;
     lua_rawseti(L, 4, sut_thread_key(service));
     service->co.thread = thread;
     service->co.guard = &context->guard;
@@ -243,6 +249,7 @@ static bool is_cancellation(lua_State *L, int index) {
 /* What the results of a body mean; leaves the error, if there is one, on the top. */
 static enum sut_end classify(lua_State *thread, int results, bool asked) {
     int first = lua_gettop(thread) - results + 1;
+    if (results > 2) lua_settop(thread, first + 1); /* there may be no room left above them */
     if (results == 0) return SUT_END_PLAIN;
     if (!lua_toboolean(thread, first) && results > 1 && !lua_isnil(thread, first + 1))
         lua_pushvalue(thread, first + 1);
@@ -309,6 +316,7 @@ void sut_service_resume(struct sut_lua_service *service) {
     int status;
     if (!co->thread) {
         status = begin(service);
+        if (!is_starting(service)) return; /* not any more, or anew: user code has run meanwhile */
         if (status != LUA_OK) {
             finish_oddly(service, status == LUA_ERRMEM ? SUT_ODD_NO_MEMORY : SUT_ODD_BODY);
             return;
@@ -424,6 +432,8 @@ void sut_service_free(struct sut_lua_service *service) {
     struct sut_extras *extras = service->extras;
     sut_awaits_leave(&service->co);
     if (extras) {
+        while (!sut_list_empty(&extras->waiters))
+            sut_list_remove(extras->waiters.next);
         if (extras->contained) extras->contained->container = NULL;
         sut_free(extras->last_error);
         sut_free(extras->stuck);

@@ -105,5 +105,7 @@ lua_State *sut_push_program(lua_State *L, int function, struct sut_guard **guard
 int sut_spawn(lua_State *L);
 void sut_spawned_resume(struct sut_coroutine *co);
 void sut_spawned_close_all(struct sut_lua_service *service);
+/* Without closing them, when the runtime goes. Never raises. */
+void sut_spawned_drop_all(struct sut_lua_service *service);
 
 #endif

@@ -128,3 +128,11 @@ void sut_spawned_close_all(struct sut_lua_service *service) {
         drop(spawned);
     }
 }
+
+void sut_spawned_drop_all(struct sut_lua_service *service) {
+    while (service->extras && service->extras->spawned) {
+        struct sut_spawned *spawned = service->extras->spawned;
+        service->extras->spawned = spawned->next;
+        drop(spawned);
+    }
+}

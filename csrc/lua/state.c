@@ -41,6 +41,23 @@ void sut_keep_object(lua_State *L) {
     lua_pop(L, 1);
 }
 
+void sut_check_kept(lua_State *L, const void *object, const char *fn) {
+    sut_push_object(L, object);
+    if (lua_isnil(L, -1)) luaL_error(L, "'%s': the object has been collected as garbage", fn);
+    lua_pop(L, 1);
+}
+
+/* Lua refuses all of lua_gc while it collects (from 5.4.4 on). */
+bool sut_in_finalizer(lua_State *L) {
+    lua_Debug ar;
+    if (lua_gc(L, LUA_GCISRUNNING) >= 0) return false;
+    for (int level = 0; lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "n", &ar);
+        if (ar.name && strcmp(ar.name, "__gc") == 0) return lua_getstack(L, level + 1, &ar);
+    }
+    return true;
+}
+
 /* ---- error objects ---- */
 
 void sut_push_error(lua_State *L, enum sut_error error) {
@@ -102,12 +119,12 @@ static int run_on(lua_State *L, struct sut_lua_runtime *rt, lua_State *from, cha
     int status;
     rt->calling = true;
     status = inside ? lua_pcall(L, 1, 0, 0) : lua_resume(L, from, 1, &results);
-    rt->calling = inside;
     if (status != LUA_OK) {
         if (lua_checkstack(L, LUA_MINSTACK)) sut_value_text(L, -1, why, size);
         lua_pop(L, 1);
-        if (!inside) (void)lua_resetthread(L);
+        if (!inside) (void)lua_resetthread(L); /* runs closers, which may call in again */
     }
+    rt->calling = inside;
     if (!inside) lua_settop(L, 0);
     return status;
 }

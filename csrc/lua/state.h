@@ -112,6 +112,14 @@ void sut_push_object(lua_State *L, const void *object);
 /* Enters the userdata on the top, and leaves it there. May raise for memory. */
 void sut_keep_object(lua_State *L);
 
+/* Raises when the object has been collected: a finalizer of a user's may still refer to it. */
+void sut_check_kept(lua_State *L, const void *object, const char *fn);
+
+/* True inside a finalizer (__gc) that the collector has called in the middle of something. What it
+ * has interrupted may be a function of ours, so no step may be made there; while the state is being
+ * closed nothing is interrupted. Never raises. */
+bool sut_in_finalizer(lua_State *L);
+
 /* True for a value that the module made as an error object. Raw; never raises. */
 bool sut_is_error(lua_State *L, int index);
 

@@ -21,6 +21,7 @@ struct sut_lua_supervisor *sut_check_supervisor(lua_State *L, int arg, const cha
         return NULL;
     }
     if (sup->rt->rt.closed) luaL_error(L, "'%s': the runtime of the supervisor is closed", fn);
+    sut_check_kept(L, sup, fn);
     return sup;
 }
 
@@ -106,6 +107,7 @@ static int make(lua_State *L, struct sut_lua_runtime *rt, int name, int given) {
     lua_pushvalue(L, given);
     lua_pushinteger(L, 3);
     lua_call(L, 3, 1);
+    if (rt->rt.closed) return luaL_error(L, "supervisor: the runtime is closed");
     sup = push_new(L, rt, name);
     configure(L, spec, sup);
     keep_function(L, spec, spec + 1, "event_hook", SUT_SUPERVISOR_HOOK);
@@ -136,6 +138,7 @@ static void free_service(struct sut_lua_runtime *rt, struct sut_lua_service *ser
     sut_task_stop(&rt->rt, &service->co.task);
     sut_list_remove(&service->co.task.node);
     if (service->co.guard) service->co.guard->co = NULL;
+    sut_spawned_drop_all(service);
     sut_service_free(service);
 }
 
@@ -144,6 +147,8 @@ void sut_supervisor_give_up(struct sut_lua_supervisor *sup) {
     if (!sup->name) return;
     sut_free(sup->name);
     sup->name = NULL;
+    if (sup->container) sup->container->extras->contained = NULL;
+    sup->container = NULL;
     sut_list_remove(&sup->all);
     sut_list_remove(&sup->under);
     sut_list_init(&released);

@@ -17,7 +17,7 @@ static bool in_callback(const struct sut_lua *self) {
 
 bool sut_cannot_wait(lua_State *L, struct sut_lua *self) {
     (void)L;
-    return in_callback(self);
+    return in_callback(self) || sut_in_finalizer(L);
 }
 
 static void check_coroutine(lua_State *L, struct sut_lua *self, const char *what) {
@@ -41,6 +41,8 @@ static void check_main(lua_State *L, struct sut_lua *self, struct sut_lua_runtim
     lua_pop(L, 1);
     if (in_callback(self) || rt->rt.stepping)
         luaL_error(L, "'%s' cannot wait in a hook or callback", what);
+    if (sut_in_finalizer(L)) luaL_error(L, "'%s' cannot wait in a finalizer", what);
+    if (rt->rt.closed) luaL_error(L, "'%s': the runtime is closed", what);
     if (!is_main) luaL_error(L, "'%s' cannot wait in a coroutine that is not the runtime's", what);
     if (rt->rt.running || sut_luv_running(L))
         luaL_error(L, "'%s' cannot wait in a callback of the loop", what);
