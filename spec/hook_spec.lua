@@ -234,6 +234,41 @@ describe("the hook of a parent", function()
         assert.same({}, own.events)
     end))
 
+    it("is given through objects that contain each other's supervisors", in_time(function(rt)
+        local a, record = new(rt, "a")
+        local outer, inner = new(rt, "outer"), new(rt, "inner")
+        local function object(name, supervisor)
+            return { name = name, supervisor = supervisor, serve = function(_, ctx) return supervisor:serve(ctx) end }
+        end
+        inner:add("w", flaky)
+        outer:add(object("o2", inner))
+        a:add(object("o1", outer))
+        a:serve_background()
+        settle()
+        assert.same({ "service_panic a/o1/outer/o2/inner/w" }, record:lines())
+    end))
+
+    it("is not given by an object to a supervisor that it is under, or that has a place of its own", in_time(
+        function(rt)
+            local a, record = new(rt, "a")
+            local b, own = new(rt, "b")
+            local elsewhere, others = new(rt, "elsewhere")
+            local taken = new(rt, "taken")
+            elsewhere:add(taken)
+            a:add(b)
+            b:add{ name = "o1", run = { supervisor = a, serve = function(_, ctx) flaky(ctx) end } }
+            b:add{ name = "o2", run = { supervisor = taken, serve = function(_, ctx) flaky(ctx) end } }
+            taken:add("w", flaky)
+            assert.error_matches(function() b:add(a) end, "under itself")
+            a:serve_background()
+            elsewhere:serve_background()
+            settle()
+            assert.same({ "service_panic a/b/o1", "service_panic a/b/o2" }, record:lines())
+            assert.same({ "service_panic elsewhere/taken/w" }, others:lines())
+            assert.same({ {}, "elsewhere/taken" }, { own.events, tostring(taken) })
+            assert.is_nil(a:stop())
+        end))
+
     it("that is the default is given too: the child's own is replaced", function()
         local own = recorder.new()
         local lines = log_lines.during(in_time(function(rt)
