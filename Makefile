@@ -45,7 +45,7 @@ say = $(if $(V),,@echo "  $(1)" && )
 SOURCES := $(wildcard csrc/core/*.c csrc/rt/*.c csrc/lua/*.c)
 OBJECTS := $(SOURCES:csrc/%.c=$(OUT)/obj/%.o)
 CORE    := $(filter $(OUT)/obj/core/%,$(OBJECTS))
-TESTS   := $(patsubst spec/c/%.c,$(OUT)/test/%,$(wildcard spec/c/*_test.c))
+TESTS   := $(patsubst spec/c/%.c,$(OUT)/test/%,$(wildcard spec/c/$(or $(SPEC),*_test).c))
 HOSTS   := $(patsubst spec/host/%.c,$(OUT)/host/%,$(wildcard spec/host/*_host.c))
 MODULE  := $(OUT)/sutura/core.so
 
