@@ -161,6 +161,23 @@ describe("a record", function()
         sup:stop()
     end))
 
+    it("has the settings that its spec gave", program(function(rt)
+        local sup = watched(rt, {
+            timeout = 4, stop_order = "parallel", failure_decay = 7, failure_threshold = 2, failure_backoff = 9,
+            resume_spacing = 0.5,
+        })
+        sup:add("plain", forever)
+        sup:add("patient", forever, { shutdown = "infinity", kill = false })
+        sup:add("quick", forever, { shutdown = 2 })
+        local root, children = sup:tree(), sup:children()
+        assert.same({ 4.0, "parallel", 7.0, 2.0, 9.0, 0.5 }, {
+            root.timeout, root.stop_order, root.failure_decay, root.failure_threshold, root.failure_backoff,
+            root.resume_spacing,
+        })
+        assert.same({ n = 2 }, table.pack(children[1].shutdown, children[1].kill))
+        assert.same({ "infinity", false, 2.0 }, { children[2].shutdown, children[2].kill, children[3].shutdown })
+    end))
+
     it("says since when, why the run before ended, and where it waits", program(function(rt)
         local sup = watched(rt)
         sup:add("B", function(ctx)
@@ -188,6 +205,88 @@ describe("a service", function()
         sup:serve_background()
         sutura.sleep(1)
         assert(seen[1] ~= seen[3] and seen[3] ~= seen[4])
+        sup:stop()
+    end))
+end)
+
+describe("a service that was asked to stop", function()
+    -- Ways to wait, none of which would end by itself.
+    local WAITS = {
+        sleep = function() sutura.sleep(math.huge) end,
+        yield = function() while true do sutura.yield() end end,
+        await = function() sutura.await(function() end) end,
+        stop = function(_, other) other:stop() end,
+        report = function(_, other) other:unstopped_service_report() end,
+        remove_and_wait = function(_, other, token) other:remove_and_wait(token) end,
+        handle = function(handle) handle:wait() end,
+    }
+
+    it("ends by itself at any wait, for that raises CANCELED", program(function(rt)
+        for name, wait in pairs(WAITS) do
+            local sup, other = watched(rt), rt:supervisor("other")
+            local raised
+            local token = other:add("stubborn", function() sutura.shield(forever) end, { shutdown = "infinity" })
+            local handle = other:serve_background()
+            sup:add("B", function()
+                local ok, problem = pcall(wait, handle, other, token)
+                raised = not ok and problem
+                error(problem)
+            end)
+            sup:serve_background()
+            sutura.yield()
+            assert.is_nil(sup:stop(1))
+            assert.equal(sutura.CANCELED, raised, name)
+        end
+    end))
+end)
+
+describe("a service that computes", function()
+    it("that calls a blocking function of C blocks the others", function()
+        local rt <close> = sutura.runtime()
+        local woken
+        rt:run(function()
+            local sup = rt:supervisor("A")
+            sup:add("punctual", function()
+                local began = sutura.now()
+                sutura.sleep(0.001)
+                woken = sutura.now() - began
+                forever()
+            end)
+            sup:add("blocks", function()
+                os.execute("sleep 0.05")
+                forever()
+            end)
+            sup:serve_background()
+            sutura.sleep(0.02)
+            sup:stop()
+        end)
+        assert(woken >= 0.05)
+    end)
+end)
+
+describe("a runtime", function()
+    it("makes a supervisor of its own", function()
+        local rt <close> = sutura.runtime({ clock = "virtual" })
+        local sup = rt:supervisor("A", { timeout = 3 })
+        sup:add("B", forever)
+        sup:serve_background()
+        rt:settle()
+        assert.equal("running", sup:children()[1].state)
+        assert.equal(3.0, sup:tree().timeout)
+    end)
+
+    it("lets time jump to the next deadline when nothing can run", program(function(rt)
+        local sup, times = watched(rt), {}
+        for _, span in ipairs { 3600, 0.25, 86400 } do
+            sup:add("B" .. span, function()
+                sutura.sleep(span)
+                table.insert(times, rt:now())
+                forever()
+            end)
+        end
+        sup:serve_background()
+        sutura.sleep(1e5)
+        assert.same({ 0.25, 3600.0, 86400.0 }, times)
         sup:stop()
     end))
 end)
@@ -261,6 +360,22 @@ describe("an event", function()
         assert.same({ "resume", 0.0, 0.5 }, { events[3].type, events[3].current_failures, events[3].delay })
         sup:stop()
     end))
+end)
+
+describe("the exit code of the command", function()
+    it("is that of a second signal, else of what was closed by force, else of SIGINT, else of an error", function()
+        local exit_code = require("sutura.serve_tree").exit_code
+        local ending = { asked = "SIGINT", forced = "SIGTERM", failed = true, unstopped = {} }
+        assert.equal(143, exit_code(ending))
+        ending.forced = nil
+        assert.equal(5, exit_code(ending))
+        ending.unstopped = nil
+        assert.equal(130, exit_code(ending))
+        ending.asked = "SIGTERM"
+        assert.equal(1, exit_code(ending))
+        ending.failed = false
+        assert.equal(0, exit_code(ending))
+    end)
 end)
 
 describe("a hook", function()

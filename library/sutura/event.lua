@@ -81,6 +81,7 @@ function Event:map() end
 --- A run begins. Only with `lifecycle_events`. Source: ours.
 ---@class sutura.ServiceStartEvent: sutura.ServiceEvent
 ---@field type "service_start"
+---@field reason string "first start", or why the run before ended: "returned without an error", "restarted on purpose", "stopped", or the text of its error
 
 --- A run has ended. Only with `lifecycle_events`. Source: ours.
 ---@class sutura.ServiceStopEvent: sutura.ServiceEvent
@@ -90,6 +91,7 @@ function Event:map() end
 --- A supervisor begins to serve. Only with `lifecycle_events`. Source: ours.
 ---@class sutura.SupervisorStartEvent: sutura.Event
 ---@field type "supervisor_start"
+---@field reason "served"|"first start"|"started again" the first of a root
 
 --- A supervisor has ended. Only with `lifecycle_events`. Source: ours.
 ---@class sutura.SupervisorStopEvent: sutura.Event

@@ -218,7 +218,14 @@ function Handle:wait(limit) end
 ---@field waiting_for? string such as "sleep (3.200 s left) at worker.lua:12"
 ---@field supervisor_state? "not_running"|"normal"|"paused"|"stopping"|"terminated" of a supervisor
 ---@field score? number of a supervisor: `failures()`
----@field failure_threshold? number of a supervisor
+---@field shutdown? number|"kill"|"infinity" when the service has one of its own
+---@field kill? false when the service is not to be closed by force
+---@field failure_threshold? number of a supervisor, as are the fields below: from its spec
+---@field failure_decay? number
+---@field failure_backoff? number
+---@field resume_spacing? number
+---@field timeout? number
+---@field stop_order? "reverse"|"parallel"
 ---@field children? sutura.Record[] of a supervisor, in `tree` only
 
 --- The numbers that `count` gives.
