@@ -83,6 +83,19 @@ for _, way in ipairs(ways) do
             uv.run()
         end)
 
+        it("runs luv's callbacks while the main program waits for its services", function()
+            local log = {}
+            after(20, function() log[#log + 1] = "luv 20" end)
+            local handle = serve(function()
+                sutura.sleep(0.005)
+                log[#log + 1] = "ours 5"
+                sutura.await(function(resume) after(30, resume) end)
+                log[#log + 1] = "ours 35"
+            end)
+            assert.is_true(handle:wait())
+            assert.same({ "ours 5", "luv 20", "ours 35" }, log)
+        end)
+
         it("takes services that a callback of luv's adds", function()
             local log = {}
             after(5, function()

@@ -121,21 +121,58 @@ static int make_step(lua_State *L) {
     struct sut_runtime *rt;
     if (!driver->rt) return 0;
     rt = &driver->rt->rt;
-    if (!rt->stepping && !rt->running) (void)sut_loop_step(rt, 0);
+    if (rt->running) return 0; /* luv only had to wake up: the run goes on by itself */
+    if (!rt->stepping) (void)sut_loop_step(rt, 0);
     if (driver->rt) rearm(L, driver, lua_upvalueindex(1));
     return 0;
+}
+
+static int come_by(lua_State *L);
+
+/* Pushes a function that has as upvalues the driver, and `come_by` for it. */
+static void push_steps(lua_State *L, int driver, lua_CFunction function) {
+    lua_pushvalue(L, driver);
+    lua_pushvalue(L, driver);
+    lua_pushcclosure(L, come_by, 1);
+    lua_pushcclosure(L, function, 2);
 }
 
 /* luv's callback. luv ends the process when one raises, so it does not. Upvalue 1: the driver. */
 static int come_by(lua_State *L) {
     lua_settop(L, 0);
     (void)lua_getiuservalue(L, lua_upvalueindex(1), VALUE_RUNTIME);
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_pushcclosure(L, come_by, 1);
-    lua_pushcclosure(L, make_step, 2);
+    push_steps(L, lua_upvalueindex(1), make_step);
     (void)lua_pcall(L, 0, 0, 0);
     return 0;
+}
+
+/* Waits once in luv's loop; false when nothing can come there. Upvalues as of make_step. */
+static int make_wait(lua_State *L) {
+    struct sut_driver *driver = lua_touserdata(L, lua_upvalueindex(1));
+    rearm(L, driver, lua_upvalueindex(1));
+    (void)lua_getiuservalue(L, lua_upvalueindex(1), VALUE_LUV);
+    (void)lua_getfield(L, -1, "loop_alive");
+    lua_call(L, 0, 1);
+    if (!lua_toboolean(L, -1)) return 1;
+    (void)lua_getfield(L, -2, "run");
+    lua_pushliteral(L, "once");
+    lua_call(L, 1, 0);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* An error here is that of Ctrl-C, which the run looks for itself. */
+static bool wait_in_luv(struct sut_runtime *base) {
+    struct sut_lua_runtime *rt = SUT_CONTAINER(base, struct sut_lua_runtime, rt);
+    lua_State *L = rt->self->from;
+    int top = lua_gettop(L);
+    bool more;
+    if (!lua_checkstack(L, LUA_MINSTACK)) return true;
+    (void)lua_rawgeti(L, LUA_REGISTRYINDEX, rt->attached_ref);
+    push_steps(L, lua_gettop(L), make_wait);
+    more = lua_pcall(L, 0, 1, 0) != LUA_OK || lua_toboolean(L, -1);
+    lua_settop(L, top);
+    return more;
 }
 
 /* Keeps the new handle that luv.function(argument) returns. */
@@ -181,6 +218,7 @@ static int driver_gc(lua_State *L) {
     if (!rt) return 0;
     driver->rt = NULL;
     rt->driver = NULL;
+    sut_loop_wait_by(&rt->rt, NULL);
     if (!driver->adopted) return 0;
     sut_signals_close(rt);
     sut_loop_close(&rt->rt);
@@ -204,9 +242,9 @@ static struct sut_driver *push_driver(lua_State *L) {
 }
 
 static void check_luv(lua_State *L) {
-    static const char *const needed[] = {"version",    "loop_mode",   "new_poll", "poll_start",
-                                         "new_timer",  "timer_start", "ref",      "unref",
-                                         "timer_stop", "close"};
+    static const char *const needed[] = {"version",    "loop_mode",   "new_poll",   "poll_start",
+                                         "new_timer",  "timer_start", "ref",        "unref",
+                                         "timer_stop", "close",       "loop_alive", "run"};
     if (!lua_istable(L, 2)) sut_misuse(L, "attach", "luv", "the module luv", 2);
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
         if (lua_getfield(L, 2, needed[i]) != LUA_TFUNCTION)
@@ -257,6 +295,7 @@ int sut_runtime_attach(lua_State *L) {
     driver->rt = rt;
     rt->driver = driver;
     code = loop ? sut_loop_adopt(&rt->rt, loop) : 0;
+    if (!loop) sut_loop_wait_by(&rt->rt, wait_in_luv);
     if (!code) return attached(L, rt);
     sut_driver_close(L, rt);
     return luaL_error(L, "luv's loop cannot be shared: %s", uv_strerror(code));
@@ -281,6 +320,7 @@ void sut_driver_close(lua_State *L, struct sut_lua_runtime *rt) {
     rt->driver = NULL;
     driver->rt = NULL;
     if (!driver->adopted) {
+        sut_loop_wait_by(&rt->rt, NULL);
         lua_pushcfunction(L, close_handles);
         (void)lua_rawgeti(L, LUA_REGISTRYINDEX, rt->attached_ref);
         if (lua_pcall(L, 1, 0, 0) != LUA_OK) lua_pop(L, 1);

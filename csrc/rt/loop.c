@@ -24,7 +24,8 @@ struct sut_loop {
     struct sut_runtime *rt; /* NULL once the runtime has left */
     int open;               /* handles not closed yet */
     bool lent;
-    bool driven; /* somebody else runs the loop, or polls its descriptor */
+    bool driven;                          /* somebody else runs the loop, or polls its descriptor */
+    bool (*wait)(struct sut_runtime *rt); /* waits in the loop that drives this one, if one does */
 };
 
 /* ---- arming ---- */
@@ -172,10 +173,21 @@ void sut_loop_close(struct sut_runtime *rt) {
 
 /* ---- running ---- */
 
+/* Waits while another loop drives ours. Only a round of ours makes the other see what is new in
+ * ours, and takes what the other has seen. */
+static bool wait_outside(struct sut_loop *loop) {
+    (void)uv_run(loop->uv, UV_RUN_NOWAIT);
+    if (sut_runtime_busy(loop->rt)) return true;
+    if (!loop->wait(loop->rt)) return false;
+    (void)uv_run(loop->uv, UV_RUN_NOWAIT);
+    return true;
+}
+
 /* Waits in the loop for whatever comes; false when nothing can ever come. */
 static bool wait_in_loop(struct sut_loop *loop) {
     uv_update_time(loop->uv);
     arm(loop);
+    if (loop->wait) return wait_outside(loop);
     if (!uv_loop_alive(loop->uv)) return false;
     (void)uv_run(loop->uv, UV_RUN_ONCE);
     return true;
@@ -253,6 +265,10 @@ int sut_loop_step(struct sut_runtime *rt, int64_t limit_ns) {
     }
     (void)uv_run(rt->loop->uv, UV_RUN_NOWAIT);
     return 0;
+}
+
+void sut_loop_wait_by(struct sut_runtime *rt, bool (*wait)(struct sut_runtime *rt)) {
+    if (rt->loop) rt->loop->wait = wait;
 }
 
 int sut_loop_fd(struct sut_runtime *rt) {

@@ -22,6 +22,10 @@ uv_loop_t *sut_loop_get(struct sut_runtime *rt, int *code);
  * nothing is changed then. */
 int sut_loop_adopt(struct sut_runtime *rt, uv_loop_t *lent);
 
+/* From now on to wait is to call `wait`, which waits once in the loop that drives the runtime's and
+ * returns false when nothing can ever come there. NULL: the runtime waits by itself again. */
+void sut_loop_wait_by(struct sut_runtime *rt, bool (*wait)(struct sut_runtime *rt));
+
 /* The async handle, for whoever must wake the loop; NULL while there is no loop. */
 uv_async_t *sut_loop_async(struct sut_runtime *rt);
 
