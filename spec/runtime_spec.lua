@@ -398,3 +398,25 @@ describe("the end of a runtime", function()
         sutura.sleep(0.001)
     end)
 end)
+
+describe("the scope of a variable to be closed", function()
+    it("stops what a supervisor or a handle in it has started", function()
+        local rt <close> = virtual_runtime()
+        rt:run(function()
+            local sup, outer
+            do
+                local scoped <close> = rt:supervisor("A", { event_hook = quiet })
+                scoped:add("worker", function(ctx) ctx:wait() end)
+                scoped:serve_background()
+                sup = scoped
+                outer = rt:supervisor("B", { event_hook = quiet })
+                local _handle <close> = outer:serve_background()
+                sutura.sleep(1)
+                assert.equal("normal", scoped:state())
+            end
+            assert.equal("terminated", sup:state())
+            assert.equal("terminated", outer:state())
+            local _never_served <close> = rt:supervisor("C", {})
+        end)
+    end)
+end)
