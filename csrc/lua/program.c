@@ -70,36 +70,48 @@ static void add_waiting(lua_State *L, luaL_Buffer *buffer, const struct sut_coro
     luaL_addstring(buffer, text[0] ? text : "nothing");
 }
 
-static int add_services(lua_State *L, luaL_Buffer *buffer, struct sut_lua_supervisor *sup,
-                        int lines) {
-    for (struct sut_service *core = sut_supervisor_walk(&sup->core, NULL); core;
-         core = sut_supervisor_walk(&sup->core, core)) {
+/* Who waits, before a word is written: that may collect garbage, and finalizers change the tree. */
+struct waiting {
+    struct sut_id ids[DEADLOCK_LINES];
+    int count; /* may be more than there is room for */
+};
+
+static void find_waiting(struct waiting *waiting, const struct sut_supervisor *root) {
+    for (struct sut_service *core = sut_supervisor_walk(root, NULL); core;
+         core = sut_supervisor_walk(root, core)) {
         const struct sut_lua_service *service = sut_service_of(core);
         if (!service->co.thread || service->co.wait == SUT_WAIT_NONE) continue;
-        if (++lines > DEADLOCK_LINES) continue;
-        luaL_addstring(buffer, "\n\t");
-        sut_push_path(L, core->parent, core);
-        luaL_addvalue(buffer);
-        add_waiting(L, buffer, &service->co);
+        if (waiting->count < DEADLOCK_LINES) waiting->ids[waiting->count] = core->id;
+        waiting->count++;
     }
-    return lines;
+}
+
+static void add_service(lua_State *L, luaL_Buffer *buffer, struct sut_service *core) {
+    luaL_addstring(buffer, "\n\t");
+    sut_push_path(L, core->parent, core);
+    luaL_addvalue(buffer);
+    add_waiting(L, buffer, &sut_service_of(core)->co);
 }
 
 /* Raises "deadlock" and says who waits for what. */
 static int raise_deadlock(lua_State *L, struct sut_lua_runtime *rt, const char *who) {
+    struct waiting waiting = {.count = 0};
     luaL_Buffer buffer;
-    int lines = 0;
+    for (struct sut_list *node = rt->supervisors.next; node != &rt->supervisors;
+         node = node->next) {
+        struct sut_lua_supervisor *sup = SUT_CONTAINER(node, struct sut_lua_supervisor, all);
+        if (!sut_supervisor_placed(&sup->core)) find_waiting(&waiting, &sup->core);
+    }
     luaL_where(L, 1);
     luaL_buffinit(L, &buffer);
     luaL_addstring(&buffer, "deadlock: nothing can ever run again\n\t");
     luaL_addstring(&buffer, who);
-    for (struct sut_list *node = rt->supervisors.next; node != &rt->supervisors;
-         node = node->next) {
-        struct sut_lua_supervisor *sup = SUT_CONTAINER(node, struct sut_lua_supervisor, all);
-        if (!sut_supervisor_placed(&sup->core)) lines = add_services(L, &buffer, sup, lines);
+    for (int i = 0; i < waiting.count && i < DEADLOCK_LINES; i++) {
+        struct sut_service *core = sut_tree_find(&rt->rt.tree, waiting.ids[i]);
+        if (core) add_service(L, &buffer, core);
     }
-    if (lines > DEADLOCK_LINES) {
-        lua_pushfstring(L, "\n\tand %d more", lines - DEADLOCK_LINES);
+    if (waiting.count > DEADLOCK_LINES) {
+        lua_pushfstring(L, "\n\tand %d more", waiting.count - DEADLOCK_LINES);
         luaL_addvalue(&buffer);
     }
     luaL_pushresult(&buffer);

@@ -101,10 +101,12 @@ static uint64_t random_seed(void) {
 
 /* A service's context has one byte to say where it is at home. */
 static void move_in(struct sut_lua *self, struct sut_lua_runtime *rt) {
-    for (unsigned number = 1; number < 256 && !rt->number; number++) {
-        if (self->homes[number]) continue;
-        self->homes[number] = rt;
-        rt->number = (uint8_t)number;
+    for (unsigned i = 0; i < 255 && !rt->number; i++) {
+        /* From the last one on: a context that has outlived its runtime shall find nobody there. */
+        self->last_home = (uint8_t)(self->last_home % 255 + 1);
+        if (self->homes[self->last_home]) continue;
+        self->homes[self->last_home] = rt;
+        rt->number = self->last_home;
     }
 }
 

@@ -46,6 +46,7 @@ struct sut_lua {
     struct sut_lua_runtime *waiting;    /* whose main program's wait was last on the stack */
     struct sut_lua_runtime *fallback;   /* the default runtime; NULL until first needed */
     struct sut_lua_runtime *homes[256]; /* by sut_lua_runtime.number; 0 is nobody's */
+    uint8_t last_home;                  /* the number given last */
     struct sut_trace trace;             /* of the latest raise */
     enum sut_rethrow rethrow;
     struct sut_ended ended;

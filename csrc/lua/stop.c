@@ -37,15 +37,37 @@ static void push_entry(lua_State *L, struct sut_service *core, bool killed) {
 
 static void append_report(lua_State *L, int report, const struct sut_supervisor *top);
 
-/* What a supervisor inside an object has left belongs to the report above it. */
-static void append_contained(lua_State *L, int report, const struct sut_supervisor *top) {
+static bool contains(struct sut_service *core) {
+    const struct sut_extras *extras = sut_service_of(core)->extras;
+    return extras && extras->contained && extras->contained->name;
+}
+
+/* Counts the services below that contain a supervisor, and keeps the ids of the first `room`. */
+static uint32_t find_containers(const struct sut_supervisor *top, struct sut_id *ids,
+                                uint32_t room) {
+    uint32_t count = 0;
     for (struct sut_service *core = sut_supervisor_walk(top, NULL); core;
          core = sut_supervisor_walk(top, core)) {
-        const struct sut_lua_service *service = sut_service_of(core);
-        const struct sut_extras *extras = service->extras;
-        if (extras && extras->contained && extras->contained->name)
-            append_report(L, report, &extras->contained->core);
+        if (!contains(core)) continue;
+        if (count < room) ids[count] = core->id;
+        count++;
     }
+    return count;
+}
+
+/* What a supervisor inside an object has left belongs to the report above it. */
+static void append_contained(lua_State *L, int report, const struct sut_supervisor *top) {
+    uint32_t count = find_containers(top, NULL, 0);
+    struct sut_id *ids;
+    if (count == 0) return;
+    ids = lua_newuserdatauv(L, count * sizeof *ids, 0);
+    uint32_t found = find_containers(top, ids, count);
+    for (uint32_t i = 0; i < found && i < count; i++) {
+        struct sut_service *core = sut_tree_find(top->tree, ids[i]);
+        if (core && contains(core))
+            append_report(L, report, &sut_service_of(core)->extras->contained->core);
+    }
+    lua_pop(L, 1);
 }
 
 /* Ids first, tables after: building them may collect garbage, and that may change the tree. */
