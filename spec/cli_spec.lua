@@ -164,6 +164,13 @@ exec lua5.4 -e 'require "sutura"']]
             assert.matches("bytecode", message)
         end)
 
+        it("does not load bytecode behind a byte order mark or a first line for the shell", function()
+            for _, before in ipairs({ "\xEF\xBB\xBF", "#!/usr/bin/env lua\n" }) do
+                local _, message = problem(before .. string.dump(load("return 1")))
+                assert.matches("bytecode", message)
+            end
+        end)
+
         it("does not run a supervisor that the file has started itself", function()
             local result = run("local s = require('sutura').supervisor('A') s:serve_background() return s")
             assert.equal(3, result.code)
@@ -261,6 +268,20 @@ return sutura.supervisor("root", { failure_threshold = 7, children = { { name = 
         it("ends with 130 after SIGINT", function()
             local result = command.background("", WAITS, "kill -INT $PID")
             assert.equal(130, result.code, result.err)
+        end)
+
+        it("ends with 130 after SIGINT, also when the tree was about to end with an error", function()
+            local ends = tree("", [[
+    ctx.supervisor:add("slow", function(own)
+        own:wait()
+        io.stderr:write("ready\n")
+        sutura.shield(sutura.sleep, 0.3)
+    end)
+    sutura.sleep(0)
+    return sutura.TERMINATE_TREE]])
+            local result = command.background("", ends, "kill -INT $PID")
+            assert.equal(130, result.code, result.err)
+            assert.matches("the tree ended with an error", result.err, 1, true)
         end)
 
         it("ends with 5 when something had to be closed by force, and names it", function()

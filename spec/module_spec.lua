@@ -153,6 +153,18 @@ describe("a function of the module", function()
     end))
 end)
 
+describe("tokens of two runtimes", function()
+    it("are not equal, even when they are the first of each", function()
+        local one <close> = sutura.runtime({ clock = "virtual" })
+        local other <close> = sutura.runtime({ clock = "virtual" })
+        local token = one:supervisor("A"):add("B", forever)
+        local sup = one:supervisor("A")
+        assert.not_equal(token, other:supervisor("A"):add("B", forever))
+        assert.equal(token, token)
+        assert.not_equal(token, sup:add("B", forever))
+    end)
+end)
+
 describe("an event without a hook", function()
     it("logs to stderr by default", function()
         local said = run_apart([[

@@ -232,6 +232,6 @@ return {
         to = 'elseif ending.asked == "SIGINT" and not ending.failed then' }),
     lua("cli.lua", { name = "wrong-usage-is-an-error", spec = "cli_spec",
         from = "function parser.error(current, message)", to = "function parser.unused(current, message)" }),
-    lua("load_tree.lua", { name = "bytecode-after-a-mark", spec = "cli_spec",
-        from = 'name, "t")', to = "name)" }),
+    lua("load_tree.lua", { name = "bytecode-has-no-place", spec = "cli_spec",
+        from = "== BYTECODE_MARK then", to = '== "" then' }),
 }

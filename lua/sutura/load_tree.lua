@@ -99,12 +99,14 @@ function load_tree.load(core, path, arguments)
     local source, problem = read(path)
     if not source then
         return nil, one_line(problem)
-    elseif source:sub(1, 1) == BYTECODE_MARK then
+    end
+    source = without_first_comment(source)
+    if source:match("^\n?(.)") == BYTECODE_MARK then
         return nil, one_line(path .. ":1: this is bytecode; a tree file is Lua text")
     end
     local name = "@" .. path
     local shown = debug.getinfo(load("", name), "S").short_src
-    local chunk, syntax_problem = load(without_first_comment(source), name, "t")
+    local chunk, syntax_problem = load(source, name, "t")
     if not chunk then
         return nil, one_line(with_full_name(syntax_problem, path, shown))
     end
