@@ -110,7 +110,7 @@ mutate: all ## break the code in forty ways, and see the specs notice; ONLY=name
 
 demo: ## install what is missing, build, and watch a tree crash and heal
 	@scripts/deps.sh demo
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -s all
 	@$(LUA) bin/sutura run examples/demo.lua
 
 bench: all ## print what it costs

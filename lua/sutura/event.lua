@@ -95,7 +95,10 @@ end
 local function with_reason(words)
     return function(self)
         local reason = rawget(self, "reason")
-        return reason ~= nil and ("%s (%s)"):format(words, line_of(reason, MAX_MESSAGE)) or words
+        if reason == nil or reason == words then
+            return words
+        end
+        return ("%s (%s)"):format(words, line_of(reason, MAX_MESSAGE))
     end
 end
 
