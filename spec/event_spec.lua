@@ -64,6 +64,9 @@ describe("the text of an event", function()
         assert.equal("root/web: gave up (intensity): boom",
             text_of({ type = "escalate", reason = "intensity", error = "boom", error_msg = "boom" }))
         assert.equal("root/web: started", text_of({ type = "service_start" }))
+        assert.equal("root/web: started", text_of({ type = "service_start", reason = "first start" }))
+        assert.equal("root/web: started again after: w.lua:3: boom",
+            text_of({ type = "service_start", reason = "w.lua:3: boom" }))
         assert.equal("root/web: stopped (removed)", text_of({ type = "service_stop", reason = "removed" }))
         assert.equal("root/web: started", text_of({ type = "supervisor_start" }))
         assert.equal("root/web: stopped (asked)", text_of({ type = "supervisor_stop", reason = "asked" }))

@@ -127,7 +127,13 @@ local HAPPENED = {
     escalate = function(self)
         return with_error(with_reason("gave up")(self), error_text(self))
     end,
-    service_start = with_reason("started"),
+    service_start = function(self)
+        local reason = rawget(self, "reason")
+        if reason == nil or reason == "first start" then
+            return "started"
+        end
+        return "started again after: " .. line_of(reason, MAX_MESSAGE)
+    end,
     service_stop = with_reason("stopped"),
     supervisor_start = with_reason("started"),
     supervisor_stop = with_reason("stopped"),
