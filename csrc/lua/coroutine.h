@@ -126,7 +126,10 @@ bool sut_wants_variables(struct sut_coroutine *co);
  * on, seen from a called function when `from` is `L`. Never raises. (csrc/lua/state.c) */
 void sut_take_variables(lua_State *L, struct sut_lua *self, lua_State *from, int level);
 
-/* Body of every service's thread, left out of traces (csrc/lua/service.c). */
+/* The coroutine parts from its guard; a service's context ends with that. Never raises. */
+void sut_leave_guard(struct sut_coroutine *co);
+
+/* The bottom function of every thread of ours, left out of traces. */
 int sut_service_main(lua_State *L);
 
 /* resume, wrap as a table on the stack (csrc/lua/nested.c). */

@@ -146,7 +146,7 @@ void sut_runtime_drive(lua_State *L, struct sut_lua_runtime *rt) {
 
 struct program {
     struct sut_standalone alone; /* first */
-    struct sut_trace trace;      /* of the raise that ended it; others may raise before run returns */
+    struct sut_trace trace; /* of the raise that ended it; others may raise before run returns */
 };
 
 /* The program's coroutine was at its end: foreign closes count as one. */

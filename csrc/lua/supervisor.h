@@ -141,8 +141,8 @@ bool sut_caller_is_under(const struct sut_lua *self, const struct sut_service *s
  * when serve raises it instead. */
 int sut_push_reason(lua_State *L, int index);
 
-/* Pushes what the handle's life of the supervisor has ended with, and returns as above; 0 while that
- * life goes on. */
+/* Pushes what the handle's life of the supervisor has ended with, and returns as above; 0 while
+ * that life goes on. */
 int sut_handle_reason(lua_State *L, int index, int handle_index);
 
 /* Pushes a handle of the life that the supervisor at the index is about to begin. */

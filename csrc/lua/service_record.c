@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What is kept of a service from its adding to its leaving: its extras, its thread and its body.
+ */
+#include "lua/service.h"
+
+#include "core/alloc.h"
+#include "lua/runtime.h"
+#include "lua/supervisor.h"
+
+#include <string.h>
+
+/* ---- leaving the tree ---- */
+
+/* The slot of its id: dense in a runtime. */
+lua_Integer sut_thread_key(const struct sut_lua_service *service) {
+    return (lua_Integer)(uint32_t)service->core.id.value + 1;
+}
+
+/* The key is there, so that nothing is allocated. */
+void sut_service_drop_thread(struct sut_lua_service *service) {
+    lua_State *L = sut_rt(&service->co)->hooks;
+    sut_push_threads(L, sut_rt(&service->co));
+    if (lua_rawgeti(L, -1, sut_thread_key(service)) != LUA_TNIL) {
+        lua_pushnil(L);
+        lua_rawseti(L, -3, sut_thread_key(service));
+    }
+    lua_pop(L, 2);
+}
+
+/* Lets go what the bodies kept for the service. */
+static void drop_body(lua_State *L, const struct sut_lua_service *service) {
+    sut_push_object(L, service->core.parent);
+    (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_BODIES);
+    sut_body_drop(L, sut_supervisor_of(service->core.parent), service->ref);
+    if (service->extras && service->extras->contained) {
+        lua_pushnil(L);
+        lua_rawsetp(L, -2, service);
+    }
+    lua_pop(L, 2);
+}
+
+/* Who waited for its removal goes on: it has left the tree, be it for a report alone. */
+void sut_service_left(struct sut_service *core) {
+    struct sut_extras *extras = sut_service_of(core)->extras;
+    if (extras) sut_wake_all(&extras->waiters, SUT_WOKEN_READY);
+}
+
+void sut_service_released(struct sut_runtime *runtime, struct sut_service *core) {
+    struct sut_lua_runtime *rt = sut_runtime_of(runtime);
+    struct sut_lua_service *service = sut_service_of(core);
+    sut_service_left(core);
+    sut_token_outlives(rt, core);
+    sut_service_drop_thread(service);
+    drop_body(rt->hooks, service);
+    sut_service_free(service);
+}
+
+/* ---- the record ---- */
+
+bool sut_wants_variables(struct sut_coroutine *co) {
+    if (co->kind != SUT_COROUTINE_SERVICE) return false;
+    return sut_supervisor_of(sut_service_of_coroutine(co)->core.parent)->panic_locals;
+}
+
+struct sut_extras *sut_service_extras(struct sut_lua_service *service) {
+    if (service->extras) return service->extras;
+    service->extras = sut_calloc(sizeof *service->extras);
+    if (service->extras) sut_list_init(&service->extras->waiters);
+    return service->extras;
+}
+
+const char *sut_service_last_error(const struct sut_lua_service *service) {
+    if (service->extras && service->extras->last_error) return service->extras->last_error;
+    return service->core.run > 1 ? "stopped" : NULL;
+}
+
+void sut_service_set_last_error(struct sut_lua_service *service, const char *text) {
+    struct sut_extras *extras = sut_service_extras(service);
+    char *copy = extras ? sut_copy_text(text, strlen(text)) : NULL;
+    if (!copy) return;
+    sut_free(extras->last_error);
+    extras->last_error = copy;
+}
+
+void sut_service_free(struct sut_lua_service *service) {
+    struct sut_extras *extras = service->extras;
+    sut_awaits_leave(&service->co);
+    if (extras) {
+        while (!sut_list_empty(&extras->waiters))
+            sut_list_remove(extras->waiters.next);
+        if (extras->contained) extras->contained->container = NULL;
+        sut_free(extras->last_error);
+        sut_free(extras->stuck);
+        sut_free(extras);
+    }
+    sut_free(service);
+}
