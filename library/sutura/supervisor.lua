@@ -69,7 +69,8 @@ local Supervisor = {}
 --## Methods of a supervisor
 
 --- Adds a service. Before serve it waits for that; while the supervisor runs, paused too, it is put at the end of the
---- run queue. A used name is accepted: the later one's path ends in `#2`.
+--- run queue. A used name is accepted: the later one's path ends in `#2`. The other forms are `sup:add(object [, opts])`,
+--- `sup:add(supervisor [, opts])`, `sup:add(fn [, opts])` and `sup:add(spec)`, with a table like those in `children`.
 ---
 --- Returns `nil, ERR_NOT_RUNNING` during and after the stop. Raises on a malformed service or option, and on a
 --- supervisor that is under another one, under itself, or served already. Source: suture v4's Add.
