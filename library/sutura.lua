@@ -19,7 +19,7 @@
 --- yield, in a hook, and in a coroutine that is not the runtime's, a wait raises and says why. A main program that
 --- waits for what can never come gets an error that begins with "deadlock" and lists who waits for what.
 ---@class sutura
----@field _VERSION string the version of the library, "0.1.0"
+---@field _VERSION string the version of the library
 ---@field coroutine sutura.coroutine Lua's library `coroutine`, with a `resume` and `wrap` that let a wait pass outwards. Loading the module puts these two into the global table `coroutine`, unless the global `sutura_no_patch` is true (ours)
 local sutura = {}
 
