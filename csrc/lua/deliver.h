@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From a record of the core to the table that a hook reads: what deliver.c and ending.c share.
+ */
+#ifndef SUT_LUA_DELIVER_H
+#define SUT_LUA_DELIVER_H
+
+#include "lua/supervisor.h"
+
+/* The longest trace as text, in bytes. */
+enum { SUT_TRACE_MAX = 8192 };
+
+struct sut_delivery {
+    struct sut_event *event;
+    struct sut_lua_supervisor *sup;
+    struct sut_lua_service *service; /* NULL for an event of the supervisor alone */
+    struct sut_lua_runtime *rt;
+    bool complete;
+};
+
+/* Stack of `deliver`: the delivery, the event's table, the supervisor, its bodies. */
+enum { SUT_AT_EVENT = 2, SUT_AT_SUPERVISOR, SUT_AT_BODIES };
+
+/* Pop a value into a field of the event; or set one. May raise for memory. */
+void sut_set(lua_State *L, const char *field);
+void sut_set_number(lua_State *L, const char *field, double value);
+void sut_set_flag(lua_State *L, const char *field, bool value);
+
+/* The fields of service_panic and service_terminate: error, texts, trace, frames. */
+void sut_set_end(lua_State *L, const struct sut_delivery *to);
+
+#endif
