@@ -121,6 +121,25 @@ describe("timeout", function()
         sup:stop()
     end)
 
+    it("is enough for what is due at a fraction of a millisecond: one step after it runs that", function()
+        local rt <close> = sutura.runtime({})
+        local woken = 0
+        local sup = serve(rt, function()
+            for i = 1, 20 do
+                sutura.sleep(0.002 + i * 0.00037)
+                woken = i
+            end
+        end)
+        repeat until not rt:step() or rt:timeout() > 0
+        for i = 1, 20 do
+            local due = rt:timeout() + rt:now()
+            while rt:now() < due do end -- luacheck: ignore
+            rt:step()
+            assert.equal(i, woken)
+        end
+        sup:stop()
+    end)
+
     it("follows what is armed from outside a step", function()
         local rt <close> = sutura.runtime({})
         local sup = serve(rt, function() sutura.sleep(50) end)

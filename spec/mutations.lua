@@ -61,7 +61,7 @@ return {
         from = "if (sup->stop_order == SUT_STOP_PARALLEL) ask_all(sup);", to = "ask_all(sup);" }),
     core("supervisor.c", { name = "hurry-outlives-the-stop", spec = "shutdown_tree_test",
         from = "sup->hurry = SUT_HURRY_NOT;", to = "" }),
-    ring("add.c", { name = "time-to-stop-is-rounded-down", spec = "supervisor_spec",
+    ring("add.c", { name = "time-to-stop-is-rounded-down", spec = "stop_spec",
         from = "ceil(lua_tonumber(L, -1) * 1000)", to = "floor(lua_tonumber(L, -1) * 1000)" }),
 
     -- ---- the report ----
@@ -134,8 +134,8 @@ return {
         from = "co->closing = true;", to = "co->closing = false;" }),
     ring("nested.c", { name = "shield-stays-behind", spec = "nested_spec",
         from = "current->shields = (uint16_t)shields;", to = "" }),
-    ring("service.c", { name = "stranger-is-not-noticed", spec = "stranger_spec",
-        from = "if (sut_rt(co)->self->current != co) ended_by_stranger(co);", to = "" }),
+    ring("bottom.c", { name = "closed-by-a-stranger", spec = "stranger_spec",
+        from = "if (!co->closing) ended_by_stranger(co);", to = "" }),
     ring("context.c", { name = "supervisor-survives-its-context", spec = "serve_spec",
         from = "stop_served(derived);", to = "" }),
     ring("context.c", { name = "end-stays-above", spec = "context_spec",
@@ -150,8 +150,9 @@ return {
         to = 'if (!service)\n        return sut_wait(L, self, sut_wait_begin(L, self, sup->rt, "remove_and_wait"),\n'
             .. "                        SUT_WAIT_SERVICE, sut_time_after(sut_runtime_now(&sup->rt->rt), limit),\n"
             .. "                        removed, 0);" }),
-    ring("stop.c", { name = "hook-cannot-stop", point = 2, spec = "suture_spec",
-        from = "sut_cannot_wait(L, self) || (is_below", to = "(is_below" }),
+    ring("add.c", { name = "hook-cannot-add", point = 2, spec = "suture_spec",
+        from = 'sut_check_same_runtime(L, self, sup, "add");',
+        to = "if (self->runtime && !self->current) return luaL_error(L, \"'add' cannot be called in a hook\");" }),
     ring("add.c", { name = "add-while-ending-raises", point = 6, spec = "suture_spec",
         from = "if (sup->core.state >= SUT_SUPERVISOR_STOPPING) return NULL;",
         to = "if (sup->core.state > SUT_SUPERVISOR_STOPPING) return NULL;" }),
@@ -178,7 +179,7 @@ return {
         from = "return asked && is_cancellation", to = "return is_cancellation" }),
     ring("deliver.c", { name = "event-without-memory-is-lost", spec = "memory_spec",
         from = "if (!to.complete && status == LUA_ERRMEM) return -1;", to = "" }),
-    ring("deliver.c", { name = "text-of-ten-megabytes", spec = "panic_spec",
+    ring("ending.c", { name = "text-of-ten-megabytes", spec = "panic_spec",
         from = "if (length <= TEXT_MAX) return;", to = "if (length) return;" }),
     ring("trace.c", { name = "skipped-levels-are-not-counted", spec = "panic_spec",
         from = "trace->skipped += levels;", to = "" }),

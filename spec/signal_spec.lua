@@ -25,10 +25,11 @@ local function is_caught(name)
     return mask & (1 << (NUMBERS[name] - 1)) ~= 0
 end
 
--- Runs a program as a process of its own; how it ended and what it wrote.
-local function process(program)
+-- Runs a program as a process of its own, after a command of the shell; how it ended and what it wrote.
+local function process(program, before)
     local path = os.tmpname()
-    local _, how, code = os.execute(("%s -e '%s' >%s 2>&1"):format(os.getenv("LUA") or "lua5.4", program, path))
+    local _, how, code = os.execute(("%s; %s -e '%s' >%s 2>&1"):format(before or ":", os.getenv("LUA") or "lua5.4",
+        program, path))
     local file <close> = assert(io.open(path))
     os.remove(path)
     return how .. " " .. code, file:read("a")
@@ -275,6 +276,18 @@ describe("a process", function()
             os.execute("kill -TERM $PPID")
             os.execute("sleep 5")]])
         assert.equal("signal 15", (ended:gsub("exit 143", "signal 15")))
+    end)
+
+    it("that ignored a signal ignores it again after the context", function()
+        local ended, said = process([[
+            local sutura = require "sutura"
+            local ctx = sutura.signal_context{ "SIGUSR1" }
+            os.execute("kill -USR1 $PPID")
+            assert(ctx:wait())
+            os.execute("kill -USR1 $PPID")
+            print("lives")]], "trap \"\" USR1")
+        assert.equal("exit 0", ended, said)
+        assert.equal("lives\n", said)
     end)
 
     it("that watches signals ends cleanly", function()
