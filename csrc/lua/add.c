@@ -79,6 +79,7 @@ static struct sut_lua_service *new_service(const char *name, size_t length, int 
     return service;
 }
 
+/* Lets the object that contains a supervisor know it no more. Needs no memory. */
 void sut_uncontain(lua_State *L, struct sut_lua_supervisor *sup) {
     struct sut_lua_service *container = sup->container;
     if (!container) return;
@@ -87,30 +88,65 @@ void sut_uncontain(lua_State *L, struct sut_lua_supervisor *sup) {
     sut_push_object(L, container->core.parent);
     (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_BODIES);
     lua_pushnil(L);
-    lua_rawsetp(L, -2, container);
+    lua_rawsetp(L, -2, sup);
     lua_pop(L, 2);
 }
 
-/* The contained supervisor of an object: its hook and its place in paths and reports. One that is
- * the child of another, or that the object itself is under, is only known to the object. */
-static void contain(lua_State *L, int sup_index, int opts, struct sut_lua_service *service) {
-    const struct sut_lua_supervisor *sup = lua_touserdata(L, sup_index);
-    struct sut_lua_supervisor *inner;
-    if (!lua_istable(L, opts)) return;
-    lua_getfield(L, opts, "supervisor");
-    inner = sut_to_supervisor(L, -1);
-    if (inner && inner->name && inner->rt == sup->rt && !inner->core.place &&
-        !is_under(&sup->core, &inner->core) && sut_service_extras(service)) {
-        sut_uncontain(L, inner);
-        (void)lua_getiuservalue(L, sup_index, SUT_SUPERVISOR_BODIES);
-        lua_pushvalue(L, -2);
-        lua_rawsetp(L, -2, service);
-        lua_pop(L, 1);
-        inner->container = service;
-        service->extras->contained = inner;
-        pass_hook_down(L, sup_index, &inner->core);
+/* Pushes the supervisor that an object contains, or nil: its hook, paths and reports join those of
+ * its new parent. One that is the child of another, or that the object itself is under, is only
+ * known to the object. */
+static struct sut_lua_supervisor *push_contained(lua_State *L, struct sut_lua_supervisor *sup,
+                                                 int opts) {
+    struct sut_lua_supervisor *inner = NULL;
+    if (lua_istable(L, opts)) {
+        lua_getfield(L, opts, "supervisor");
+        inner = sut_to_supervisor(L, -1);
+    } else {
+        lua_pushnil(L);
     }
+    if (!inner || !inner->name || inner->core.place || is_under(&sup->core, &inner->core))
+        return NULL;
+    if (inner->rt != sup->rt)
+        luaL_error(L, "add: supervisor '%s' belongs to another runtime than '%s'", inner->name,
+                   sup->name);
+    return inner;
+}
+
+/* Keeps the contained supervisor alive in the bodies on the top. True when it was there already. */
+static bool keep_contained(lua_State *L, struct sut_lua_supervisor *inner) {
+    bool known = lua_rawgetp(L, -1, inner) != LUA_TNIL;
     lua_pop(L, 1);
+    if (known) return true;
+    sut_push_object(L, inner);
+    lua_rawsetp(L, -2, inner);
+    return false;
+}
+
+/* The object that has been added contains the supervisor. Needs no memory: the key is there, or was
+ * until just now. */
+static void contain(lua_State *L, int sup_index, struct sut_lua_service *service,
+                    struct sut_lua_supervisor *inner) {
+    sut_uncontain(L, inner);
+    (void)lua_getiuservalue(L, sup_index, SUT_SUPERVISOR_BODIES);
+    sut_push_object(L, inner);
+    lua_rawsetp(L, -2, inner);
+    lua_pop(L, 1);
+    inner->container = service;
+    service->extras->contained = inner;
+    pass_hook_down(L, sup_index, &inner->core);
+}
+
+/* The record of a service that is not in the tree yet; NULL without memory. */
+static struct sut_lua_service *prepare(lua_State *L, int name, int run, int body, int opts,
+                                       int ref) {
+    size_t length;
+    const char *text = lua_tolstring(L, name, &length);
+    struct sut_lua_service *service = new_service(text, length, body, ref);
+    if (!service) return NULL;
+    if (body == SUT_BODY_SUPERVISOR)
+        service->core.child = &((struct sut_lua_supervisor *)lua_touserdata(L, run))->core;
+    set_shutdown(L, opts, &service->core);
+    return service;
 }
 
 /* Adds what lies at `run` under the supervisor at `sup_index`; returns the service, or NULL when
@@ -118,34 +154,35 @@ static void contain(lua_State *L, int sup_index, int opts, struct sut_lua_servic
 static struct sut_lua_service *add(lua_State *L, int sup_index, int name, int run, int body,
                                    int opts) {
     struct sut_lua_supervisor *sup = lua_touserdata(L, sup_index);
+    struct sut_lua_supervisor *inner;
     struct sut_lua_service *service;
-    size_t length;
-    const char *text = lua_tolstring(L, name, &length);
+    bool known;
     int ref;
-    int code;
     if (sup->core.state >= SUT_SUPERVISOR_STOPPING) return NULL;
     sut_prepare(L, sup->rt);
+    inner = push_contained(L, sup, opts);
     (void)lua_getiuservalue(L, sup_index, SUT_SUPERVISOR_BODIES);
+    known = inner ? keep_contained(L, inner) : true;
     ref = sut_body_keep(L, sup, run);
-    service = new_service(text, length, body, ref);
-    if (!service) goto no_memory;
-    if (body == SUT_BODY_SUPERVISOR) {
-        service->core.child = &((struct sut_lua_supervisor *)lua_touserdata(L, run))->core;
+    service = prepare(L, name, run, body, opts, ref);
+    if (!service || (inner && !sut_service_extras(service)) ||
+        sut_supervisor_add(&sup->core, &service->core) != SUT_OK) {
+        if (service) sut_service_free(service);
+        sut_body_drop(L, sup, ref);
+        if (!known) {
+            lua_pushnil(L);
+            lua_rawsetp(L, -2, inner);
+        }
+        luaL_error(L, "not enough memory");
+        return NULL;
+    }
+    lua_pop(L, 2);
+    if (service->core.child) {
         sut_uncontain(L, sut_supervisor_of(service->core.child));
         pass_hook_down(L, sup_index, service->core.child);
     }
-    set_shutdown(L, opts, &service->core);
-    contain(L, sup_index, opts, service);
-    code = sut_supervisor_add(&sup->core, &service->core);
-    if (code == SUT_OK) {
-        lua_pop(L, 1);
-        return service;
-    }
-    sut_service_free(service);
-no_memory:
-    sut_body_drop(L, sup, ref);
-    luaL_error(L, "not enough memory");
-    return NULL;
+    if (inner) contain(L, sup_index, service, inner);
+    return service;
 }
 
 static int body_of(lua_State *L, int kind) {

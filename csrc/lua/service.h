@@ -25,7 +25,7 @@ struct sut_lua_supervisor;
 struct sut_extras {
     char *last_error;                     /* why the run before ended; NULL: never ended */
     struct sut_stuck *stuck;              /* of the latest stop_timeout, or NULL */
-    struct sut_lua_supervisor *contained; /* of an object, kept in the bodies at this address */
+    struct sut_lua_supervisor *contained; /* of an object, kept in the bodies by its address */
     struct sut_spawned *spawned;          /* helpers of the run: csrc/lua/spawn.c */
     struct sut_list waiters;              /* sut_coroutine.task.node: until it has left the tree */
 };

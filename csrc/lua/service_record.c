@@ -35,7 +35,7 @@ static void drop_body(lua_State *L, const struct sut_lua_service *service) {
     sut_body_drop(L, sut_supervisor_of(service->core.parent), service->ref);
     if (service->extras && service->extras->contained) {
         lua_pushnil(L);
-        lua_rawsetp(L, -2, service);
+        lua_rawsetp(L, -2, service->extras->contained);
     }
     lua_pop(L, 2);
 }
