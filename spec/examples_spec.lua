@@ -48,7 +48,7 @@ describe("the examples", function()
         local started = os.time()
         local result = command.script("exec 2>&1; exec $SUTURA run examples/demo.lua")
         assert.equal(0, result.code, result.out)
-        assert.is_true(os.time() - started <= 6)
+        assert.is_true(os.time() - started <= 12) -- Five, on a machine that has nothing else to do.
         has_in_order(result.out, {
             "run 1 begins", "demo/shop/flaky: panicked: [^\n]*restarting%)", "stack traceback:",
             "examples/demo%.lua:%d+", "run 2 begins", "run 3 begins", "backoff +demo/shop: too many failures",

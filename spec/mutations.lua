@@ -97,8 +97,10 @@ return {
 
     -- ---- time and loops ----
 
-    rt("loop.c", { name = "milliseconds-are-rounded-down", spec = "host_loop_spec",
-        from = "time_ns / MS_NS + (time_ns % MS_NS != 0)", to = "time_ns / MS_NS" }),
+    rt("runtime.c", { name = "deadline-fires-early", spec = "wait_spec",
+        from = "deadline->time_ns <= now_ns", to = "deadline->time_ns <= now_ns + 999999" }),
+    ring("state.c", { name = "nanoseconds-are-rounded-down", spec = "wait_spec",
+        from = "ceil(seconds * 1e9 - 1e-3)", to = "floor(seconds * 1e9)" }),
     rt("loop.c", { name = "busy-runtime-hears-nothing", spec = "interrupt_spec",
         from = "TURN_BUDGET = 512", to = "TURN_BUDGET = 1 << 30" }),
     rt("runtime.c", { name = "hooks-after-the-run-queue", spec = "hook_spec",

@@ -35,6 +35,15 @@ describe("a sleep", function()
         end
     end))
 
+    it("ends at the very number of seconds that it was told, whatever its fraction", function()
+        for _, span in ipairs({ 8.2, 16.1, 1.001, 0.001001, 6.5e-05 }) do
+            virtual.run(function(rt)
+                sutura.sleep(span)
+                assert.equal(span, rt:now())
+            end)
+        end
+    end)
+
     it("gives nothing", virtual.test(function()
         assert.equal(0, select("#", sutura.sleep(1)))
         assert.equal(0, select("#", sutura.yield()))
