@@ -29,6 +29,29 @@ local function names(list)
 end
 
 describe("adding a service", function()
+    it("refuses an object that contains a supervisor of another runtime", in_time(function(rt)
+        local other <close> = sutura.runtime { clock = "virtual" }
+        local sup = rt:supervisor("a", quiet())
+        local object = { name = "o", serve = sleeper, supervisor = other:supervisor("b") }
+        local ok, message = pcall(sup.add, sup, object)
+        assert.is_false(ok)
+        assert.matches("supervisor 'b' belongs to another runtime than 'a'", message, 1, true)
+        assert.equal(0, #sup:children())
+    end))
+
+    it("as a child leaves the handle of a supervisor's own life with what that ended with", in_time(function(rt)
+        local inner = rt:supervisor("b", quiet())
+        local handle = inner:serve_background()
+        inner:stop()
+        local outer = rt:supervisor("a", quiet())
+        outer:add(inner)
+        outer:serve_background()
+        sutura.sleep(1)
+        assert.equal("normal", inner:state())
+        assert.same({ true, nil, n = 2 }, table.pack(handle:wait(1)))
+        outer:stop()
+    end))
+
     it("before serve queues it, and serve starts it", in_time(function(rt)
         local sup, ran = rt:supervisor("a", quiet()), 0
         assert.equal("not_running", sup:state())

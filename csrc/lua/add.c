@@ -163,6 +163,11 @@ static struct sut_lua_service *add(lua_State *L, int sup_index, int name, int ru
     inner = push_contained(L, sup, opts);
     (void)lua_getiuservalue(L, sup_index, SUT_SUPERVISOR_BODIES);
     known = inner ? keep_contained(L, inner) : true;
+    if (body == SUT_BODY_SUPERVISOR) { /* a life of its own, if it had one, is over */
+        lua_pushnil(L);
+        sut_handle_take_over(L, run, lua_gettop(L));
+        lua_pop(L, 1);
+    }
     ref = sut_body_keep(L, sup, run);
     service = prepare(L, name, run, body, opts, ref);
     if (!service || (inner && !sut_service_extras(service)) ||
