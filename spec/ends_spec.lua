@@ -4,23 +4,15 @@
 -- such an end goes up through the levels of a tree. Traces of panics are said elsewhere.
 
 local recorder = require "spec.support.recorder"
+local services = require "spec.support.services"
 local sutura = require "sutura"
 local virtual = require "spec.support.virtual"
 
 local settle, in_time, in_each, wrap = virtual.settle, virtual.test, virtual.each, sutura.wrap
+local sleeper = services.sleeper
+local new = recorder.supervisor
 local CANCELED, DEADLINE_EXCEEDED = sutura.CANCELED, sutura.DEADLINE_EXCEEDED
 local DO_NOT_RESTART, TERMINATE_TREE = sutura.DO_NOT_RESTART, sutura.TERMINATE_TREE
-
-local function sleeper(ctx)
-    ctx:wait()
-end
-
-local function new(rt, name, spec)
-    local record = recorder.new()
-    spec = spec or {}
-    spec.event_hook = record.hook
-    return rt:supervisor(name, spec), record
-end
 
 -- A served supervisor whose service "w" ends its first run with `body`, and waits in later ones.
 local function ended(rt, body, spec)

@@ -4,14 +4,13 @@
 
 local log_lines = require "spec.support.log_lines"
 local recorder = require "spec.support.recorder"
+local services = require "spec.support.services"
 local sutura = require "sutura"
 local virtual = require "spec.support.virtual"
 
 local settle, in_time = virtual.settle, virtual.test
-
-local function sleeper(ctx)
-    ctx:wait()
-end
+local sleeper = services.sleeper
+local new = recorder.supervisor
 
 -- Panics in its first run and waits in the later ones.
 local function flaky(ctx)
@@ -19,14 +18,6 @@ local function flaky(ctx)
         error(ctx.name, 0)
     end
     ctx:wait()
-end
-
-local function new(rt, name, spec)
-    local record = recorder.new()
-    spec = spec or {}
-    spec.event_hook = spec.event_hook or record.hook
-    spec.backoff_jitter = sutura.no_jitter
-    return rt:supervisor(name, spec), record
 end
 
 describe("a hook", function()

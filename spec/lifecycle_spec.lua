@@ -3,14 +3,12 @@
 -- Start and stop events, and what every event carries: its number, its times, its supervisor, service and token.
 
 local recorder = require "spec.support.recorder"
+local services = require "spec.support.services"
 local sutura = require "sutura"
 local virtual = require "spec.support.virtual"
 
 local settle, in_time = virtual.settle, virtual.test
-
-local function sleeper(ctx)
-    ctx:wait()
-end
+local sleeper = services.sleeper
 
 local function new(rt, name, spec)
     local record = recorder.new()

@@ -4,14 +4,12 @@
 
 local log_lines = require "spec.support.log_lines"
 local recorder = require "spec.support.recorder"
+local services = require "spec.support.services"
 local sutura = require "sutura"
 local virtual = require "spec.support.virtual"
 
 local settle, in_time = virtual.settle, virtual.test
-
-local function sleeper(ctx)
-    ctx:wait()
-end
+local sleeper = services.sleeper
 
 local function new(rt, spec)
     local record = recorder.new()

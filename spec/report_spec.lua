@@ -3,28 +3,13 @@
 -- The report of a stop: exactly who stands in it, and what it says of each.
 
 local recorder = require "spec.support.recorder"
+local services = require "spec.support.services"
 local sutura = require "sutura"
 local virtual = require "spec.support.virtual"
 
 local settle, in_time = virtual.settle, virtual.test
-
-local function sleeper(ctx)
-    ctx:wait()
-end
-
-local function stubborn(seconds)
-    return function(ctx)
-        ctx:wait()
-        sutura.shield(sutura.sleep, seconds)
-    end
-end
-
-local function new(rt, name, spec)
-    local record = recorder.new()
-    spec = spec or {}
-    spec.event_hook = record.hook
-    return rt:supervisor(name, spec), record
-end
+local sleeper, stubborn = services.sleeper, services.stubborn
+local new = recorder.supervisor
 
 local function paths(report)
     local found = {}

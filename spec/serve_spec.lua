@@ -3,30 +3,14 @@
 -- What serve and serve_background return, the context they are given, further lives, and a tree that a service serves.
 
 local recorder = require "spec.support.recorder"
+local services = require "spec.support.services"
 local sutura = require "sutura"
 local virtual = require "spec.support.virtual"
 
 local settle, in_time = virtual.settle, virtual.test
+local sleeper, stubborn = services.sleeper, services.stubborn
+local new = recorder.supervisor
 local CANCELED, DEADLINE_EXCEEDED = sutura.CANCELED, sutura.DEADLINE_EXCEEDED
-
-local function sleeper(ctx)
-    ctx:wait()
-end
-
-local function stubborn(seconds)
-    return function(ctx)
-        ctx:wait()
-        sutura.shield(sutura.sleep, seconds)
-    end
-end
-
-local function new(rt, name, spec)
-    local record = recorder.new()
-    spec = spec or {}
-    spec.event_hook = record.hook
-    spec.backoff_jitter = sutura.no_jitter
-    return rt:supervisor(name, spec), record
-end
 
 local function after(seconds, fn)
     return function()

@@ -4,30 +4,13 @@
 -- lives are in serve_spec; who stands in the report is in report_spec.
 
 local recorder = require "spec.support.recorder"
+local services = require "spec.support.services"
 local sutura = require "sutura"
 local virtual = require "spec.support.virtual"
 
 local settle, in_time = virtual.settle, virtual.test
-
-local function sleeper(ctx)
-    ctx:wait()
-end
-
--- Ignores that it is asked to stop, for so long, and then ends.
-local function stubborn(seconds)
-    return function(ctx)
-        ctx:wait()
-        sutura.shield(sutura.sleep, seconds)
-    end
-end
-
-local function new(rt, name, spec)
-    local record = recorder.new()
-    spec = spec or {}
-    spec.event_hook = record.hook
-    spec.backoff_jitter = sutura.no_jitter
-    return rt:supervisor(name, spec), record
-end
+local sleeper, stubborn = services.sleeper, services.stubborn
+local new = recorder.supervisor
 
 -- A service that takes a second to stop and notes when it was asked and when it ended.
 local function noting(log)

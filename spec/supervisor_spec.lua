@@ -4,14 +4,12 @@
 -- How it fails, pauses and stops is said elsewhere.
 
 local recorder = require "spec.support.recorder"
+local services = require "spec.support.services"
 local sutura = require "sutura"
 local virtual = require "spec.support.virtual"
 
 local settle, in_time = virtual.settle, virtual.test
-
-local function sleeper(ctx)
-    ctx:wait()
-end
+local sleeper = services.sleeper
 
 local function quiet(spec)
     spec = spec or {}
@@ -376,7 +374,7 @@ describe("what a supervisor says of itself", function()
         assert.equal("running queued stopping", states())
         local good, bad, slow = table.unpack(sup:children())
         assert.equal(token, good.token)
-        assert.matches("^ctx:wait at supervisor_spec.lua:%d+$", good.waiting_for:gsub("spec/", ""))
+        assert.matches("^ctx:wait at services.lua:%d+$", good.waiting_for:gsub("spec/", ""))
         good.token, good.waiting_for = nil, nil
         assert.same({ name = "good", path = "a/good", kind = "worker", state = "running", restarts = 0, failures = 0,
             run = 1, started_at = 2.0 }, good)

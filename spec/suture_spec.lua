@@ -3,29 +3,13 @@
 -- Section 7 of the contract: the ten things that suture gets wrong and this gets right, a few proofs each.
 
 local recorder = require "spec.support.recorder"
+local services = require "spec.support.services"
 local sutura = require "sutura"
 local virtual = require "spec.support.virtual"
 
 local settle, in_time = virtual.settle, virtual.test
-
-local function sleeper(ctx)
-    ctx:wait()
-end
-
-local function stubborn(seconds)
-    return function(ctx)
-        ctx:wait()
-        sutura.shield(sutura.sleep, seconds)
-    end
-end
-
-local function new(rt, name, spec)
-    local record = recorder.new()
-    spec = spec or {}
-    spec.event_hook = record.hook
-    spec.backoff_jitter = sutura.no_jitter
-    return rt:supervisor(name, spec), record
-end
+local sleeper, stubborn = services.sleeper, services.stubborn
+local new = recorder.supervisor
 
 describe("what suture gets wrong:", function()
     it("point 1: waiting for an unknown or removed token answers at once, and the supervisor goes on", in_time(

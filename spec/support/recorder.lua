@@ -3,6 +3,8 @@
 -- An event hook that keeps what it is told, and says it again in short. It owns its list; it knows nothing of the
 -- tree that the events come from.
 
+local sutura = require "sutura"
+
 local recorder = {}
 recorder.__index = recorder
 
@@ -47,6 +49,20 @@ end
 
 function recorder:forget()
     self.events = {}
+end
+
+--- A supervisor whose events are recorded and whose pauses have no jitter, unless the spec says otherwise.
+---@param rt sutura.Runtime
+---@param name string
+---@param spec? sutura.SupervisorSpec
+---@return sutura.Supervisor
+---@return table record
+function recorder.supervisor(rt, name, spec)
+    local record = recorder.new()
+    spec = spec or {}
+    spec.event_hook = spec.event_hook or record.hook
+    spec.backoff_jitter = spec.backoff_jitter or sutura.no_jitter
+    return rt:supervisor(name, spec), record
 end
 
 return recorder
