@@ -121,11 +121,16 @@ describe("the map of an event", function()
     end)
 
     it("has bounded strings that are not cut inside a character", function()
-        local map = an_event({ error_msg = ("é"):rep(1000000), stacktrace = ("x"):rep(1000000) }):map()
-        assert.is_true(#map.error_msg < 5000)
-        assert.is_truthy(utf8.len(map.error_msg))
-        assert.is_nil(map.error_msg:find("\\x", 1, true))
-        assert.is_true(#map.stacktrace < 40000)
+        for _, character in ipairs({ "é", "€", "𝄞" }) do
+            for before = 0, #character - 1 do
+                local message = ("."):rep(before) .. character:rep(100000)
+                local map = an_event({ error_msg = message, stacktrace = ("x"):rep(1000000) }):map()
+                assert.is_true(#map.error_msg < 5000)
+                assert.is_truthy(utf8.len(map.error_msg))
+                assert.is_nil(map.error_msg:find("\\x", 1, true))
+                assert.is_true(#map.stacktrace < 40000)
+            end
+        end
     end)
 
     it("agrees with the text and the fields", function()

@@ -83,6 +83,28 @@ describe("with no memory for an event's table", function()
         ]])
     end)
 
+    it("the length of a pause is asked for once all the same", function()
+        assert_runs([[
+            local rt = sutura.runtime({ clock = "virtual" })
+            local asked = 0
+            local function jitter(delay)
+                asked = asked + 1
+                oom.window(0, 5)
+                return delay + asked
+            end
+            local sup = rt:supervisor("A", { event_hook = record, failure_threshold = 0.5, failure_backoff = 1,
+                backoff_jitter = jitter })
+            sup:add("worker", function(ctx) if ctx.run == 1 then error(VALUE) end ctx:wait() end)
+            sup:serve_background()
+            rt:advance(10)
+            oom.allow()
+            check(in_order() == 3, "events: " .. count)
+            check(asked == 1 and told[1].delay == 2 and told[3].time == 2, "asked " .. asked .. " times")
+            rt:close()
+            print("done")
+        ]])
+    end)
+
     it("a run tries again by itself, on a virtual and on a real clock", function()
         for _, clock in ipairs({ "virtual", "real" }) do
             assert_runs(([[
