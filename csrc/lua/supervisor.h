@@ -151,6 +151,10 @@ void sut_push_handle(lua_State *L, int index);
 /* A new life: the handle of the former one keeps what that ended with. */
 void sut_handle_take_over(lua_State *L, int index, int handle);
 
+/* Stops a supervisor whose variable, or whose handle's, leaves its scope; waits where that is
+ * possible. As a C function's result. */
+int sut_stop_with_scope(lua_State *L, struct sut_lua_supervisor *sup);
+
 /* Pushes the report of the latest stop, or nil when it is clean. */
 int sut_push_report(lua_State *L, int index);
 
