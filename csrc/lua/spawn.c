@@ -13,7 +13,7 @@ struct sut_spawned {
     struct sut_standalone alone;
     struct sut_spawned *next;
     struct sut_lua_service *owner;
-    int ref; /* the thread, in the registry */
+    int ref; /* the thread, in what its runtime keeps alive */
 };
 
 #define SPAWNED_TYPE "sutura.spawned"
@@ -45,6 +45,14 @@ lua_State *sut_push_program(lua_State *L, int function, struct sut_guard **guard
     return thread;
 }
 
+/* Pushes the table of what the runtime keeps alive, or nil when that is being collected. */
+static void push_kept(lua_State *L, struct sut_lua_runtime *rt) {
+    sut_push_runtime(L, rt);
+    if (lua_isnil(L, -1)) return;
+    (void)lua_getiuservalue(L, -1, 1);
+    lua_remove(L, -2);
+}
+
 int sut_spawn(lua_State *L) {
     struct sut_lua *self = sut_self(L);
     struct sut_spawned *spawned;
@@ -54,12 +62,13 @@ int sut_spawn(lua_State *L) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
     if (!self->current || self->current->kind != SUT_COROUTINE_SERVICE)
         return luaL_error(L, "'spawn' works only in a running service");
+    push_kept(L, sut_rt(self->current));
     thread = sut_push_program(L, 1, &guard);
-    ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    ref = luaL_ref(L, -2);
     spawned = sut_calloc(sizeof *spawned);
     if (!spawned || !sut_service_extras(sut_service_of_coroutine(self->current))) {
         sut_free(spawned);
-        luaL_unref(L, LUA_REGISTRYINDEX, ref);
+        luaL_unref(L, -1, ref);
         return luaL_error(L, "not enough memory");
     }
     sut_standalone_init(&spawned->alone, sut_rt(self->current), SUT_COROUTINE_SPAWNED);
@@ -80,7 +89,9 @@ static void drop(struct sut_spawned *spawned) {
     sut_task_stop(&rt->rt, &spawned->alone.co.task);
     sut_list_remove(&spawned->alone.co.task.node);
     sut_awaits_leave(&spawned->alone.co);
-    luaL_unref(rt->hooks, LUA_REGISTRYINDEX, spawned->ref);
+    push_kept(rt->hooks, rt);
+    if (lua_istable(rt->hooks, -1)) luaL_unref(rt->hooks, -1, spawned->ref);
+    lua_pop(rt->hooks, 1);
     sut_free(spawned);
 }
 
