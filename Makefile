@@ -105,7 +105,7 @@ test-valgrind: ## the specs under valgrind
 	@scripts/deps.sh test valgrind
 	@+WRAP=valgrind scripts/test.sh build unit spec
 
-mutate: all ## break the code in forty ways, and see the specs notice; ONLY=name for one
+mutate: all ## break the code in many ways, and see the specs notice; ONLY=name for one
 	@+$(LUA) scripts/mutate.lua $(ONLY)
 
 demo: ## install what is missing, build, and watch a tree crash and heal

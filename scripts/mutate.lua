@@ -7,11 +7,11 @@
 -- list is spec/mutations.lua: an array of
 --   { name = "...", file = "csrc/core/policy.c", from = "a > b", to = "a >= b",
 --     point = 3,                 the point of the contract's section 7 that it breaks, if any
---     spec = "policy_spec" }     what to run first, for speed; the whole suite follows if that passes
+--     spec = "policy_spec" }     the spec, or C test, that has to notice; any of the suite if left out
 -- `from` stands exactly once in the file. Each change is made in a copy of the checkout below TMPDIR,
 -- built already, so that only what changed is built again. A change that does not apply or does not
--- compile is a fault of the list, not a catch; one that makes the suite hang is caught. Nothing counts
--- before the suite has passed on an unchanged copy; for some entries alone, their own specs have to.
+-- compile is a fault of the list, not a catch; one that makes its spec hang is caught. Nothing counts
+-- before the specs have passed on an unchanged copy.
 --
 -- From the environment: JOBS=n, how many at a time (2); DRY=1 only looks whether each change applies.
 
@@ -33,11 +33,16 @@ local function must(command, ...)
     return said:gsub("%s+$", "")
 end
 
--- Runs the specs in a copy; returns whether they passed, and what was said. CI's warnings as errors
+-- Makes a target in a copy; returns whether that went well, and what was said. CI's warnings as errors
 -- would let the compiler catch what the specs should.
+local function make(copy, target, variables)
+    local environment = "env -u CI -u MAKEFLAGS -u BUILD FAIL_FAST=1 " .. (variables or "")
+    return run("cd %s && ulimit -v 8000000; %s make --no-print-directory %s", quote(copy), environment, target)
+end
+
+-- Runs the specs in a copy.
 local function passes(copy, limit, spec)
-    local environment = "env -u CI -u MAKEFLAGS -u BUILD FAIL_FAST=1 LIMIT=" .. limit .. " SPEC=" .. quote(spec or "")
-    return run("cd %s && ulimit -v 8000000; %s make --no-print-directory spec", quote(copy), environment)
+    return make(copy, "spec", ("LIMIT=%d SPEC=%s"):format(limit, quote(spec or "")))
 end
 
 -- The file's text with the change made, or nil and why it cannot be made.
@@ -77,12 +82,9 @@ end
 local function verdict(mutation, copy, limit)
     local applied, err = apply(mutation, copy)
     if not applied then return "fault", err end
-    -- One spec needs a part of what all of them need, also with a second job beside it.
-    for _, spec in ipairs { mutation.spec or "", mutation.spec and "" } do
-        local passed, said = passes(copy, spec == "" and limit or limit // 4, spec)
-        if said:find("build: 0 passed", 1, true) then return "fault", "does not build" end
-        if not passed then return "caught", "by: " .. first_failure(said) end
-    end
+    local passed, said = passes(copy, limit, mutation.spec)
+    if said:find("build: 0 passed", 1, true) then return "fault", "does not build" end
+    if not passed then return "caught", "by: " .. first_failure(said) end
     return "missed", mutation.file
 end
 
@@ -120,22 +122,23 @@ local function chosen(only)
     return indices, faults
 end
 
--- Builds the unchanged copy and runs the suite there, or the specs of some entries. Returns the seconds
--- that a changed copy may take for the suite.
+-- Builds the unchanged copy and runs there the specs that the entries name, each once. Returns the
+-- seconds that any of them may take in a changed copy.
 local function check_unchanged(copy, indices)
-    local specs, known = {}, {}
+    local slowest, known = 0, {}
+    local built, problem = make(copy, "all")
+    if not built then error(problem, 0) end
     for _, index in ipairs(indices) do
         local spec = mutations[index].spec or ""
-        if not known[spec] then specs[#specs + 1] = spec end
+        if not known[spec] then
+            local started = os.time()
+            local passed, said = passes(copy, 300, spec)
+            if not passed then error("the specs fail on unchanged code:\n" .. said, 0) end
+            slowest = math.max(slowest, os.time() - started)
+        end
         known[spec] = true
     end
-    if #indices == #mutations or known[""] then specs = { "" } end
-    local started = os.time()
-    for _, spec in ipairs(specs) do
-        local passed, said = passes(copy, 300, spec)
-        if not passed then error("the specs fail on unchanged code:\n" .. said, 0) end
-    end
-    return math.max(120, 20 + 4 * (os.time() - started))
+    return 20 + 4 * slowest
 end
 
 -- Runs the entries in the directory `base`, some at a time, and prints a line for each.

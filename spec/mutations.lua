@@ -79,7 +79,7 @@ return {
     core("report.c", { name = "report-of-an-earlier-stop", spec = "report_test",
         from = "service->overran && service->overran >= stop_number",
         to = "service->overran && (stop_number || !stop_number)" }),
-    ring("stop.c", { name = "clean-report-is-empty", spec = "report_spec",
+    ring("unstopped.c", { name = "clean-report-is-empty", spec = "report_spec",
         from = "if (lua_rawlen(L, -1) == 0) lua_pushnil(L);", to = "" }),
 
     -- ---- names, ids and deadlines ----
@@ -166,7 +166,7 @@ return {
         from = "sup->core.state != SUT_SUPERVISOR_NOT_RUNNING &&\n"
             .. "        sup->core.state != SUT_SUPERVISOR_TERMINATED)",
         to = "sup->core.state != SUT_SUPERVISOR_NOT_RUNNING)" }),
-    ring("stop.c", { name = "handle-follows-the-next-life", spec = "serve_spec",
+    ring("handle.c", { name = "handle-follows-the-next-life", spec = "serve_spec",
         from = "->over = true;", to = "->over = false;" }),
     ring("serve.c", { name = "serves-while-a-former-life-lives", spec = "serve_spec",
         from = "if (sut_supervisor_lives(&sup->core)) {", to = "if (false) {" }),
