@@ -54,7 +54,8 @@ end
 --- Sends it a signal.
 ---@param name string such as "USR2"
 function example:signal(name)
-    os.execute(("exec env -u LD_PRELOAD kill -%s %s"):format(name, self.pid))
+    -- The shell's own kill: a small Debian has no program of that name.
+    os.execute(("exec env -u LD_PRELOAD sh -c 'kill -%s %s'"):format(name, self.pid))
 end
 
 --- Asks it to stop, and waits for its end.
