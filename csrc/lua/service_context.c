@@ -56,13 +56,14 @@ static struct sut_lua_supervisor *root_above(const struct sut_lua_service *servi
     return sut_supervisor_of(sup);
 }
 
+/* Only while the run lasts: later the root may be served with a context below this very one. */
 void sut_service_context_push_parent(lua_State *L, int index) {
-    struct sut_lua_service *service = find(L, index);
-    if (!service) {
+    const struct sut_context *context = lua_touserdata(L, index);
+    if (!context->guard.co) {
         lua_pushnil(L);
         return;
     }
-    sut_push_object(L, root_above(service));
+    sut_push_object(L, root_above(sut_service_of_coroutine(context->guard.co)));
     (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_CONTEXT);
     lua_remove(L, -2);
 }
