@@ -3,6 +3,7 @@
 -- Runtimes attached to luv: its loop is shared when it uses our libuv, else ours is driven through it. A luv that
 -- reports another version stands for one with a libuv of its own.
 
+local stretched = require "spec.support.stretched"
 local sutura = require "sutura"
 local uv = require "luv"
 
@@ -63,17 +64,19 @@ for _, way in ipairs(ways) do
         end)
 
         it("runs its services and luv's callbacks in the order of time when luv runs the loop", function()
-            local log = {}
-            after(20, function() log[#log + 1] = "luv 20" end)
-            after(50, function() log[#log + 1] = "luv 50" end)
-            serve(function()
-                sutura.sleep(0.005)
-                log[#log + 1] = "ours 5"
-                sutura.sleep(0.030)
-                log[#log + 1] = "ours 35"
+            stretched(function(factor)
+                local log = {}
+                after(20 * factor, function() log[#log + 1] = "luv 20" end)
+                after(50 * factor, function() log[#log + 1] = "luv 50" end)
+                serve(function()
+                    sutura.sleep(0.005 * factor)
+                    log[#log + 1] = "ours 5"
+                    sutura.sleep(0.030 * factor)
+                    log[#log + 1] = "ours 35"
+                end)
+                uv.run()
+                assert.same({ "ours 5", "luv 20", "ours 35", "luv 50" }, log)
             end)
-            uv.run()
-            assert.same({ "ours 5", "luv 20", "ours 35", "luv 50" }, log)
         end)
 
         it("lets luv's loop end when nothing is left", function()
@@ -84,30 +87,34 @@ for _, way in ipairs(ways) do
         end)
 
         it("runs luv's callbacks while the main program waits for its services", function()
-            local log = {}
-            after(20, function() log[#log + 1] = "luv 20" end)
-            local handle = serve(function()
-                sutura.sleep(0.005)
-                log[#log + 1] = "ours 5"
-                sutura.await(function(resume) after(30, resume) end)
-                log[#log + 1] = "ours 35"
+            stretched(function(factor)
+                local log = {}
+                after(20 * factor, function() log[#log + 1] = "luv 20" end)
+                local handle = serve(function()
+                    sutura.sleep(0.005 * factor)
+                    log[#log + 1] = "ours 5"
+                    sutura.await(function(resume) after(30 * factor, resume) end)
+                    log[#log + 1] = "ours 35"
+                end)
+                assert.is_true(handle:wait())
+                assert.same({ "ours 5", "luv 20", "ours 35" }, log)
             end)
-            assert.is_true(handle:wait())
-            assert.same({ "ours 5", "luv 20", "ours 35" }, log)
         end)
 
         it("takes services that a callback of luv's adds", function()
-            local log = {}
-            after(5, function()
-                log[#log + 1] = "luv"
-                serve(function()
-                    sutura.sleep(0.005)
-                    log[#log + 1] = "ours"
+            stretched(function(factor)
+                local log = {}
+                after(5 * factor, function()
+                    log[#log + 1] = "luv"
+                    serve(function()
+                        sutura.sleep(0.005 * factor)
+                        log[#log + 1] = "ours"
+                    end)
                 end)
+                after(50 * factor, function() log[#log + 1] = "luv again" end)
+                uv.run()
+                assert.same({ "luv", "ours", "luv again" }, log)
             end)
-            after(50, function() log[#log + 1] = "luv again" end)
-            uv.run()
-            assert.same({ "luv", "ours", "luv again" }, log)
         end)
 
         it("wakes a service that awaits a callback of luv's", function()
@@ -176,14 +183,16 @@ describe("a runtime that shares luv's loop", function()
     it("runs luv's callbacks while it runs itself", function()
         local runtime <close> = sutura.runtime()
         runtime:attach(uv)
-        local log = {}
-        after(10, function() log[#log + 1] = "luv" end)
-        runtime:run(function()
-            log[#log + 1] = "before"
-            sutura.sleep(0.02)
-            log[#log + 1] = "after"
+        stretched(function(factor)
+            local log = {}
+            after(10 * factor, function() log[#log + 1] = "luv" end)
+            runtime:run(function()
+                log[#log + 1] = "before"
+                sutura.sleep(0.02 * factor)
+                log[#log + 1] = "after"
+            end)
+            assert.same({ "before", "luv", "after" }, log)
         end)
-        assert.same({ "before", "luv", "after" }, log)
     end)
 
     it("can be attached after it has run on a loop of its own", function()
