@@ -135,12 +135,14 @@ describe("timeout", function()
                 woken = i
             end
         end)
-        repeat until not rt:step() or rt:timeout() > 0
-        for i = 1, 20 do
-            local due = rt:timeout() + rt:now()
+        repeat
+            rt:step()
+        until rt:timeout() > 0 or woken > 0
+        while woken < 20 do
+            local before, due = woken, rt:timeout() + rt:now()
             while rt:now() < due do end -- luacheck: ignore
             rt:step()
-            assert.equal(i, woken)
+            assert.is_true(woken > before)
         end
         sup:stop()
     end)
