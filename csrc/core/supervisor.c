@@ -104,13 +104,6 @@ int sut_supervisor_add(struct sut_supervisor *sup, struct sut_service *service) 
     return SUT_OK;
 }
 
-void sut_supervisor_clear(struct sut_supervisor *sup) {
-    while (!sut_list_empty(&sup->children))
-        sut_supervisor_forget(sup, service_at(sup->children.next));
-    lay_ghosts(sup);
-    sut_names_free(&sup->names);
-}
-
 static void dissolve_service(struct sut_supervisor *sup, struct sut_service *service,
                              struct sut_list *released) {
     sut_list_remove(&service->sibling);

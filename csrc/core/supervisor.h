@@ -112,10 +112,6 @@ struct sut_service *sut_supervisor_walk(const struct sut_supervisor *top,
 /* True while anything below lives, abandoned services included. */
 bool sut_supervisor_lives(const struct sut_supervisor *sup);
 
-/* Takes every child out, of a supervisor that does not run and of which nothing lives: bodies go to
- * the tree's list of released services, child supervisors become roots. Cannot fail. */
-void sut_supervisor_clear(struct sut_supervisor *sup);
-
 /* Takes a supervisor out of existence, whatever runs: its bodies go to the list `released` without
  * an event (sut_service.u.work), child supervisors become roots, and it leaves its own parent and
  * every list of the tree. Only for the end of the memory behind it. Cannot fail. */

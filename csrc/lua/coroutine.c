@@ -72,9 +72,8 @@ bool sut_coroutine_cancel(struct sut_coroutine *co) {
 
 /* ---- closing by force ---- */
 
-lua_State *sut_innermost(struct sut_lua *self, lua_State *thread) {
+lua_State *sut_innermost(lua_State *thread) {
     lua_State *inner;
-    (void)self;
     while ((inner = sut_nested(thread)) != NULL)
         thread = inner;
     return thread;
@@ -89,7 +88,7 @@ static lua_State *just_outside(lua_State *outer, const lua_State *inner) {
 }
 
 void sut_trace_chain(struct sut_trace *trace, lua_State *thread) {
-    lua_State *inner = sut_innermost(NULL, thread);
+    lua_State *inner = sut_innermost(thread);
     sut_trace_walk(trace, inner, 0, sut_service_main);
     while (inner != thread) {
         inner = just_outside(thread, inner);
@@ -136,7 +135,7 @@ int sut_coroutine_close(struct sut_coroutine *co) {
     struct sut_lua *self = sut_rt(co)->self;
     struct sut_coroutine *current = self->current;
     lua_State *active = self->active;
-    lua_State *inner = sut_innermost(self, co->thread);
+    lua_State *inner = sut_innermost(co->thread);
     uint64_t outer_deadline = close_deadline;
     int status;
     co->closing = true;

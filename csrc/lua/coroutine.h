@@ -90,7 +90,7 @@ int sut_coroutine_close(struct sut_coroutine *co);
 
 /* The innermost coroutine of the chain that a suspended thread waits in (itself when none is
  * nested). Never raises. */
-lua_State *sut_innermost(struct sut_lua *self, lua_State *thread);
+lua_State *sut_innermost(lua_State *thread);
 
 /* The thread directly nested in a suspended thread by our resume or wrap, or NULL. */
 lua_State *sut_nested(lua_State *thread);

@@ -41,7 +41,7 @@ static void set_stuck(lua_State *L, const struct sut_delivery *to) {
     sut_trace_clear(&self->trace);
     if (service->co.thread) sut_trace_chain(&self->trace, service->co.thread);
     length = sut_trace_text(&self->trace, trace, sizeof trace);
-    sut_wait_text(self, &service->co, waiting, sizeof waiting);
+    sut_wait_text(&service->co, waiting, sizeof waiting);
     stuck = sut_service_extras(service) ? sut_calloc(sizeof *stuck + length + 1) : NULL;
     if (stuck) {
         memcpy(stuck->stacktrace, trace, length + 1);

@@ -62,10 +62,9 @@ static void raise_interrupted(lua_State *L) {
 
 enum { DEADLOCK_LINES = 20 };
 
-static void add_waiting(lua_State *L, luaL_Buffer *buffer, const struct sut_coroutine *co) {
+static void add_waiting(luaL_Buffer *buffer, const struct sut_coroutine *co) {
     char text[300];
-    (void)L;
-    sut_wait_text(sut_rt(co)->self, co, text, sizeof text);
+    sut_wait_text(co, text, sizeof text);
     luaL_addstring(buffer, ": waits for ");
     luaL_addstring(buffer, text[0] ? text : "nothing");
 }
@@ -90,7 +89,7 @@ static void add_service(lua_State *L, luaL_Buffer *buffer, struct sut_service *c
     luaL_addstring(buffer, "\n\t");
     sut_push_path(L, core->parent, core);
     luaL_addvalue(buffer);
-    add_waiting(L, buffer, &sut_service_of(core)->co);
+    add_waiting(buffer, &sut_service_of(core)->co);
 }
 
 /* Raises "deadlock" and says who waits for what. */
@@ -132,7 +131,7 @@ void sut_runtime_drive(lua_State *L, struct sut_lua_runtime *rt) {
     int code;
     enum sut_run result = run_loop(L, &drive, &code);
     if (result == SUT_RUN_DONE && !drive.interrupted) return;
-    sut_wait_text(rt->self, &rt->main.co, who + said, sizeof who - said);
+    sut_wait_text(&rt->main.co, who + said, sizeof who - said);
     sut_list_remove(&rt->main.co.task.node);
     sut_task_stop(&rt->rt, &rt->main.co.task);
     rt->main.co.wait = SUT_WAIT_NONE;
@@ -204,7 +203,7 @@ static int answer_program(lua_State *L, const struct program *program, lua_State
     return lua_error(L);
 }
 
-static void leave_program(struct sut_coroutine *co, lua_State *thread) {
+static void leave_program(struct sut_coroutine *co) {
     if (co->thread) {
         (void)sut_coroutine_close(co);
         co->thread = NULL;
@@ -213,7 +212,6 @@ static void leave_program(struct sut_coroutine *co, lua_State *thread) {
     sut_task_stop(&sut_rt(co)->rt, &co->task);
     sut_list_remove(&co->task.node);
     sut_awaits_leave(co);
-    (void)thread;
 }
 
 static int run_program(lua_State *L, struct sut_lua_runtime *rt, int fn) {
@@ -232,8 +230,8 @@ static int run_program(lua_State *L, struct sut_lua_runtime *rt, int fn) {
     co->thread = thread;
     sut_task_ready(&rt->rt, &co->task);
     result = run_loop(L, &drive, &code);
-    if (co->thread) sut_wait_text(rt->self, co, who + said, sizeof who - said);
-    leave_program(co, thread);
+    if (co->thread) sut_wait_text(co, who + said, sizeof who - said);
+    leave_program(co);
     if (drive.interrupted) raise_interrupted(L);
     if (result == SUT_RUN_FAILED) return luaL_error(L, "no event loop: %s", uv_strerror(code));
     if (result == SUT_RUN_IDLE) return raise_deadlock(L, rt, who);

@@ -89,7 +89,7 @@ static void set_shutdown(lua_State *L, const struct sut_service *service) {
 static void set_waiting(lua_State *L, const struct sut_lua_service *service) {
     char text[256];
     if (!service->co.thread) return;
-    sut_wait_text(sut_rt(&service->co)->self, &service->co, text, sizeof text);
+    sut_wait_text(&service->co, text, sizeof text);
     if (text[0]) set_string(L, "waiting_for", text);
 }
 

@@ -15,8 +15,7 @@ static bool in_callback(const struct sut_lua *self) {
     return !self->current && self->runtime != NULL;
 }
 
-bool sut_cannot_wait(lua_State *L, struct sut_lua *self) {
-    (void)L;
+bool sut_cannot_wait(lua_State *L, const struct sut_lua *self) {
     return in_callback(self) || sut_in_finalizer(L);
 }
 
@@ -195,8 +194,8 @@ static const char *wait_name(const struct sut_coroutine *co) {
 }
 
 /* " at file.lua:12" for the innermost line of Lua, or nothing. */
-static void place(struct sut_lua *self, const struct sut_coroutine *co, char *out, size_t size) {
-    lua_State *thread = co->thread ? sut_innermost(self, co->thread) : NULL;
+static void place(const struct sut_coroutine *co, char *out, size_t size) {
+    lua_State *thread = co->thread ? sut_innermost(co->thread) : NULL;
     lua_Debug ar;
     out[0] = '\0';
     for (int level = 0; thread && lua_getstack(thread, level, &ar); level++) {
@@ -206,7 +205,7 @@ static void place(struct sut_lua *self, const struct sut_coroutine *co, char *ou
     }
 }
 
-void sut_wait_text(struct sut_lua *self, const struct sut_coroutine *co, char *out, size_t size) {
+void sut_wait_text(const struct sut_coroutine *co, char *out, size_t size) {
     char where[LUA_IDSIZE + 24];
     char left[48] = "";
     out[0] = '\0';
@@ -215,6 +214,6 @@ void sut_wait_text(struct sut_lua *self, const struct sut_coroutine *co, char *o
         int64_t ns = co->task.wake.time_ns - sut_runtime_now(&sut_rt(co)->rt);
         (void)snprintf(left, sizeof left, " (%.3f s left)", ns > 0 ? sut_seconds(ns) : 0.0);
     }
-    place(self, co, where, sizeof where);
+    place(co, where, sizeof where);
     (void)snprintf(out, size, "%s%s%s", wait_name(co), left, where);
 }

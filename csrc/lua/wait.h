@@ -22,7 +22,7 @@ struct sut_coroutine *sut_wait_begin(lua_State *L, struct sut_lua *self, struct 
                                      const char *what);
 
 /* True when the caller could not wait at all without raising (a hook): calls that then only ask. */
-bool sut_cannot_wait(lua_State *L, struct sut_lua *self);
+bool sut_cannot_wait(lua_State *L, const struct sut_lua *self);
 
 /* Suspends until sut_wake or the deadline (SUT_NEVER: none), then continues in `k`. The main
  * program runs the loop meanwhile; it raises "deadlock" when nothing can ever run again. */
@@ -52,6 +52,6 @@ int sut_raise_canceled(lua_State *L);
 
 /* The text "sleep (3.200 s left) at worker.lua:12" for a suspended coroutine; "" when it does not
  * wait. Never raises. */
-void sut_wait_text(struct sut_lua *self, const struct sut_coroutine *co, char *out, size_t size);
+void sut_wait_text(const struct sut_coroutine *co, char *out, size_t size);
 
 #endif
