@@ -223,7 +223,9 @@ describe("a closer of a service that is closed by force", function()
         assert.is_true(default >= 0.1 and default < 1)
         local longer = time_of({ close_budget = 0.2 })
         assert.is_true(longer >= 0.2 and longer < 1)
-        assert.is_true(time_of({ close_budget = 0 }) < 0.1)
+        -- The least of three, for the machine may have other things to do.
+        local none = { close_budget = 0 }
+        assert.is_true(math.min(time_of(none), time_of(none), time_of(none)) < 0.1)
     end)
 
     it("that is quick is not disturbed, with many services closed at once", virtual.test(function(rt)
