@@ -14,10 +14,11 @@ stack trace, and what fails is restarted, paused or given up by policy. The core
     license = "MIT",
     labels = { "supervisor", "erlang", "otp", "coroutine", "libuv" },
 }
+-- The command also needs argparse, and dkjson for its JSON log, and says so when one is missing. They are not named
+-- here: LuaRocks does not see those that the system has (as Debian's lua-argparse and lua-dkjson), so without a network
+-- it would refuse to install the rock although everything is there.
 dependencies = {
     "lua >= 5.4, < 5.5",
-    "argparse >= 0.7",
-    "dkjson >= 2.5",
 }
 external_dependencies = {
     UV = { header = "uv.h", library = "uv" },

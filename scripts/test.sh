@@ -21,7 +21,7 @@ logs=$OUT/log${WRAP:+-$WRAP}
 mkdir -p "$logs"
 
 case $FLAVOUR$WRAP in
-release) limit=${LIMIT:-120} ;;
+release) limit=${LIMIT:-300} ;;
 asan) limit=400 ;;
 *) limit=1800 ;;
 esac
