@@ -133,6 +133,8 @@ contract() { "$LUA" scripts/check_contract.lua docs/contract.md; }
 # Loads the module, as make lets it be found.
 pages_are_current() { "$LUA" scripts/reference.lua --check; }
 
+breaks_apply() { DRY=1 "$LUA" scripts/mutate.lua; }
+
 check "a ring includes only itself and the rings below it" nothing included_outwards
 check "the core refers to no Lua, no libuv, no clock and no file" nothing core_sees_outside
 check "the core allocates in core/alloc.c alone" nothing core_allocates
@@ -152,6 +154,7 @@ check "no spec is skipped or pending" nothing skipped
 check "no file is over 450 lines" nothing too_long
 check "every sentence of the contract has its spec or its issue" contract
 check "the generated pages are current" pages_are_current
+check "every deliberate break applies" breaks_apply
 
 echo "1..$count"
 [ "$failures" = 0 ]
