@@ -154,7 +154,42 @@ describe("user code in the middle of a call", function()
     end)
 end)
 
+describe("the end of a supervisor", function()
+    it("that nobody knows any more takes along what was removed from it", function()
+        local rt <close> = virtual()
+        do
+            local sup = rt:supervisor("A")
+            sup:remove(sup:add("B", quiet))
+        end
+        collect()
+        rt:advance(1)
+    end)
+end)
+
+describe("a path", function()
+    it("may grow longer while room for it is made", function()
+        local rt <close> = virtual()
+        collectgarbage("incremental", 1, 10000)
+        for _ = 1, 200 do
+            local top, below = rt:supervisor("A"), rt:supervisor("B")
+            local token = below:add("C", forever)
+            at_collection(function() pcall(top.add, top, below) end)
+            local text = tostring(token)
+            assert(text == "B/C" or text == "A/B/C", text)
+        end
+        collectgarbage("incremental", 200, 100)
+    end)
+end)
+
 describe("the end of a runtime", function()
+    it("gives back what was removed from it and not let go yet", function()
+        local rt = virtual()
+        local sup = rt:supervisor("A")
+        sup:remove(sup:add("B", quiet))
+        rt:close()
+        assert.equal("a supervisor whose runtime is closed", tostring(sup))
+    end)
+
     it("leaves a context of its services that refuses", function()
         local rt = virtual()
         local sup = rt:supervisor("A")

@@ -117,6 +117,17 @@ static void dissolve_service(struct sut_supervisor *sup, struct sut_service *ser
     sut_list_append(released, &service->u.work);
 }
 
+/* What has left the supervisor, and waits in the tree's list to be released. */
+static void take_released(struct sut_supervisor *sup, struct sut_list *released) {
+    struct sut_list *list = &sup->tree->released;
+    for (struct sut_list *node = list->next, *next; node != list; node = next) {
+        next = node->next;
+        if (SUT_CONTAINER(node, struct sut_service, u.work)->parent != sup) continue;
+        sut_list_remove(node);
+        sut_list_append(released, node);
+    }
+}
+
 void sut_supervisor_dissolve(struct sut_supervisor *sup, struct sut_list *released) {
     if (sup->place) {
         sup->place->child = NULL;
@@ -126,6 +137,7 @@ void sut_supervisor_dissolve(struct sut_supervisor *sup, struct sut_list *releas
         dissolve_service(sup, service_at(sup->children.next), released);
     while (!sut_list_empty(&sup->ghosts))
         dissolve_service(sup, service_at(sup->ghosts.next), released);
+    take_released(sup, released);
     sut_deadline_cancel(sup->tree->deadlines, &sup->timer);
     sut_list_remove(&sup->attention);
     sut_list_remove(&sup->finished);

@@ -4,6 +4,7 @@
  */
 #include "lua/runtime.h"
 
+#include "core/alloc.h"
 #include "lua/context.h"
 #include "lua/service.h"
 #include "lua/supervisor.h"
@@ -229,6 +230,8 @@ static void give_up(struct sut_lua_runtime *rt) {
         sut_supervisor_give_up(SUT_CONTAINER(rt->supervisors.next, struct sut_lua_supervisor, all));
     sut_signals_close(rt);
     sut_loop_close(&rt->rt);
+    for (struct sut_event *event = rt->rt.tree.events.first; event; event = event->next)
+        sut_free(event->detail.block); /* not told any more */
     sut_tree_free(&rt->rt.tree);
     if (rt->self->fallback == rt) rt->self->fallback = NULL;
 }

@@ -11,11 +11,27 @@
 
 /* ---- paths ---- */
 
-static void add_name(luaL_Buffer *buffer, const char *text, size_t length, uint32_t number) {
+/* A path, written from its end to its beginning; what finds no room is only measured. */
+struct path {
+    char *out;
+    size_t room;
+    size_t length;
+};
+
+static void put_name(struct path *path, const char *text, size_t length, uint32_t number) {
     size_t size = sut_name_write(text, length, number, NULL, 0);
-    char *out = luaL_prepbuffsize(buffer, size);
-    (void)sut_name_write(text, length, number, out, size);
-    luaL_addsize(buffer, size);
+    path->length += size;
+    if (path->length <= path->room)
+        (void)sut_name_write(text, length, number, path->out + path->room - path->length, size);
+}
+
+static void put_slash(struct path *path) {
+    if (++path->length <= path->room) path->out[path->room - path->length] = '/';
+}
+
+static void put_supervisor(struct path *path, const struct sut_supervisor *sup) {
+    const struct sut_lua_supervisor *own = (const struct sut_lua_supervisor *)sup;
+    if (own->name) put_name(path, own->name, own->name_length, 1);
 }
 
 const struct sut_service *sut_hangs_from(const struct sut_supervisor *sup) {
@@ -28,54 +44,49 @@ static const struct sut_service *parent_service(const struct sut_service *servic
     return sut_hangs_from(service->parent);
 }
 
-/* The names on the way down, from the root. `part` is pushed first as the name of what is asked. */
-static void push_path_above(lua_State *L, const struct sut_service *service, const char *own,
-                            size_t own_length) {
-    luaL_Buffer buffer;
-    uint32_t depth = 0;
-    uint32_t i;
-    const struct sut_service *up;
-    const struct sut_service **way;
-    const struct sut_lua_supervisor *root = NULL;
-    for (up = service; up; up = parent_service(up)) {
-        depth++;
-        root = (const struct sut_lua_supervisor *)up->parent;
-    }
-    way = lua_newuserdatauv(L, (depth + 1) * sizeof(void *), 0);
-    i = depth;
-    for (up = service; up; up = parent_service(up))
-        way[--i] = up;
-    luaL_buffinit(L, &buffer);
-    if (root) add_name(&buffer, root->name, root->name_length, 1);
-    for (i = 0; i < depth; i++) {
-        luaL_addchar(&buffer, '/');
-        add_name(&buffer, sut_service_text(way[i]), way[i]->name.length, way[i]->name.number);
-        const struct sut_supervisor *inner =
-            i + 1 < depth && !way[i]->child ? way[i + 1]->parent : NULL;
-        if (inner) { /* a supervisor inside an object has a name of its own */
-            const struct sut_lua_supervisor *contained = (const struct sut_lua_supervisor *)inner;
-            luaL_addchar(&buffer, '/');
-            add_name(&buffer, contained->name, contained->name_length, 1);
+/* The way up from a service. A supervisor inside an object has a name of its own. */
+static void put_service(struct path *path, const struct sut_service *service) {
+    while (service) {
+        const struct sut_service *up = parent_service(service);
+        put_name(path, sut_service_text(service), service->name.length, service->name.number);
+        put_slash(path);
+        if (!up || !up->child) {
+            put_supervisor(path, service->parent);
+            if (up) put_slash(path);
         }
+        service = up;
     }
-    if (own) {
-        if (root) luaL_addchar(&buffer, '/');
-        add_name(&buffer, own, own_length, 1);
-    }
-    luaL_pushresult(&buffer);
-    lua_remove(L, -2);
 }
 
+static size_t write_path(char *out, size_t room, const struct sut_supervisor *sup,
+                         const struct sut_service *service) {
+    struct path path = {.out = out, .room = room};
+    if (!service && !sup->place) {
+        put_supervisor(&path, sup);
+        service = sut_hangs_from(sup);
+        if (service) put_slash(&path);
+        put_service(&path, service);
+    } else {
+        put_service(&path, service ? service : sup->place);
+    }
+    return path.length;
+}
+
+/* Making room may collect garbage, and a finalizer may change the path: so it is measured again. */
 void sut_push_path(lua_State *L, const struct sut_supervisor *sup,
                    const struct sut_service *service) {
-    const struct sut_lua_supervisor *own = (const struct sut_lua_supervisor *)sup;
+    size_t length = write_path(NULL, 0, sup, service);
+    size_t room;
+    char *out;
     luaL_checkstack(L, LUA_MINSTACK, "path");
-    if (service)
-        push_path_above(L, service, NULL, 0);
-    else if (sup->place)
-        push_path_above(L, sup->place, NULL, 0);
-    else
-        push_path_above(L, sut_hangs_from(sup), own->name, own->name_length);
+    do {
+        room = length;
+        out = lua_newuserdatauv(L, room + 1, 0);
+        length = write_path(out, room, sup, service);
+        if (length > room) lua_pop(L, 1);
+    } while (length > room);
+    (void)lua_pushlstring(L, out + room - length, length);
+    lua_remove(L, -2);
 }
 
 /* ---- tokens ---- */
