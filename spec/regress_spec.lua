@@ -206,6 +206,31 @@ describe("the end of a runtime", function()
         assert.is_nil(kept.name)
     end)
 
+    it("is not put off by two trees that serve one another when they are stopped", function()
+        local rt = virtual()
+        local sups = {}
+        for i = 1, 2 do
+            sups[i] = rt:supervisor("A" .. i, { event_hook = quiet })
+            sups[i]:add("B", function()
+                pcall(forever)
+                sutura.shield(function()
+                    for _ = 1, 9 do
+                        sutura.sleep(0.5)
+                        pcall(sups[3 - i].serve_background, sups[3 - i])
+                    end
+                end)
+            end)
+        end
+        rt:run(function()
+            sups[1]:serve_background()
+            sutura.sleep(1)
+            sups[1]:stop(0)
+            sutura.sleep(2) -- the first serves the second in its last seconds
+        end)
+        rt:settle()
+        rt:close()
+    end)
+
     it("forgets who waits for a service that still lives", function()
         local rt = virtual()
         local sup = rt:supervisor("A", { event_hook = quiet, timeout = 1 })

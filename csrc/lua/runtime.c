@@ -268,6 +268,7 @@ int sut_runtime_close(lua_State *L) {
     if (rt->rt.closed) return 0;
     (void)sut_check_outside(L, "close");
     self->from = L;
+    rt->ending = true;
     if (stop_roots(rt)) (void)sut_loop_run(&rt->rt, all_stopped, rt, &code);
     self->from = from;
     sut_driver_close(L, rt);

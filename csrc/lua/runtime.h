@@ -19,6 +19,7 @@ struct sut_lua_runtime {
     uint8_t number;              /* in sut_lua.homes; 0 when there were too many */
     lua_State *hooks;            /* where hooks and other callbacks of steps run */
     bool calling;                /* that thread runs */
+    bool ending;                 /* is being closed: nothing begins any more */
     struct sut_standalone main;  /* the main program's wait */
     struct sut_list supervisors; /* sut_lua_supervisor.all */
     struct sut_list signals;     /* csrc/lua/signal.c */

@@ -89,6 +89,7 @@ int sut_push_reason(lua_State *L, int index) {
 }
 
 static void check_can_serve(lua_State *L, struct sut_lua_supervisor *sup, const char *fn) {
+    if (sup->rt->ending) luaL_error(L, "%s: the runtime of '%s' is being closed", fn, sup->name);
     if (sut_supervisor_placed(&sup->core))
         luaL_error(L, "%s: supervisor '%s' is under '%s', which serves it", fn, sup->name,
                    sut_supervisor_of(sup->core.place->parent)->name);
