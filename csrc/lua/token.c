@@ -58,9 +58,9 @@ static void put_service(struct path *path, const struct sut_service *service) {
     }
 }
 
-static size_t write_path(char *out, size_t room, const struct sut_supervisor *sup,
+/* Writes as much as there is room for; returns the whole length. */
+static size_t write_path(struct path path, const struct sut_supervisor *sup,
                          const struct sut_service *service) {
-    struct path path = {.out = out, .room = room};
     if (!service && !sup->place) {
         put_supervisor(&path, sup);
         service = sut_hangs_from(sup);
@@ -75,14 +75,14 @@ static size_t write_path(char *out, size_t room, const struct sut_supervisor *su
 /* Making room may collect garbage, and a finalizer may change the path: so it is measured again. */
 void sut_push_path(lua_State *L, const struct sut_supervisor *sup,
                    const struct sut_service *service) {
-    size_t length = write_path(NULL, 0, sup, service);
+    size_t length = write_path((struct path){.room = 0}, sup, service);
     size_t room;
     char *out;
     luaL_checkstack(L, LUA_MINSTACK, "path");
     do {
         room = length;
         out = lua_newuserdatauv(L, room + 1, 0);
-        length = write_path(out, room, sup, service);
+        length = write_path((struct path){.out = out, .room = room}, sup, service);
         if (length > room) lua_pop(L, 1);
     } while (length > room);
     (void)lua_pushlstring(L, out + room - length, length);
