@@ -75,9 +75,10 @@ static size_t write_path(struct path path, const struct sut_supervisor *sup,
 /* Making room may collect garbage, and a finalizer may change the path: so it is measured again. */
 void sut_push_path(lua_State *L, const struct sut_supervisor *sup,
                    const struct sut_service *service) {
-    size_t length = write_path((struct path){.room = 0}, sup, service);
-    size_t room;
-    char *out;
+    char nowhere[1];
+    char *out = nowhere; /* to measure, nothing is written */
+    size_t room = 0;
+    size_t length = write_path((struct path){.out = out, .room = room}, sup, service);
     luaL_checkstack(L, LUA_MINSTACK, "path");
     do {
         room = length;
