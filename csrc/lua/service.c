@@ -13,17 +13,16 @@
 /* ---- beginning a run ---- */
 
 /* Pushes the function, and the object before the context when the body is one. */
-static int push_body(lua_State *L, lua_State *thread, const struct sut_lua_service *service,
-                     int bodies) {
+static void push_body(lua_State *L, lua_State *thread, const struct sut_lua_service *service,
+                      int bodies) {
     (void)lua_rawgeti(L, bodies, service->ref);
     if (service->body == SUT_BODY_FUNCTION) {
         lua_xmove(L, thread, 1);
-        return 1;
+    } else {
+        lua_getfield(L, -1, "serve");
+        lua_insert(L, -2);
+        lua_xmove(L, thread, 2);
     }
-    lua_getfield(L, -1, "serve");
-    lua_insert(L, -2);
-    lua_xmove(L, thread, 2);
-    return 2;
 }
 
 /* Finalizers and the field 'serve' may run user code, which may recall the run that begins. */
@@ -45,7 +44,7 @@ static int begin_run(lua_State *L) {
     lua_pushvalue(L, 6);
     lua_pushcfunction(thread, sut_service_main);
     lua_xmove(L, thread, 2);
-    (void)push_body(L, thread, service, 3);
+    push_body(L, thread, service, 3);
     lua_xmove(L, thread, 1); /* the context once more, as the argument */
     if (!is_starting(service)) return 0;
     lua_rawseti(L, 4, sut_thread_key(service));

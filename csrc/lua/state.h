@@ -84,7 +84,7 @@ void sut_slot_set(lua_State *L, enum sut_registry_slot slot);
 /* Pushes handlers[name]. */
 void sut_push_handler(lua_State *L, const char *name);
 
-/* Names in step with the array in state.c. */
+/* Names in step with the array in module.c. */
 enum sut_error {
     SUT_CANCELED = 1,
     SUT_DEADLINE_EXCEEDED,
