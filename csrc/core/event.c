@@ -72,6 +72,7 @@ const char *sut_event_name(enum sut_event_type type) {
         [SUT_EVENT_BACKOFF] = "backoff",
         [SUT_EVENT_RESUME] = "resume",
         [SUT_EVENT_STOP_TIMEOUT] = "stop_timeout",
+        [SUT_EVENT_ESCALATE] = "escalate",
         [SUT_EVENT_SERVICE_START] = "service_start",
         [SUT_EVENT_SERVICE_STOP] = "service_stop",
         [SUT_EVENT_SUPERVISOR_START] = "supervisor_start",
@@ -81,13 +82,17 @@ const char *sut_event_name(enum sut_event_type type) {
 }
 
 const char *sut_end_name(enum sut_end end) {
-    static const char *const names[] = {
+    static const char *const names[SUT_ENDS] = {
         [SUT_END_PLAIN] = "returned",
         [SUT_END_ERROR] = "error",
         [SUT_END_PANIC] = "panic",
         [SUT_END_DO_NOT_RESTART] = "do not restart",
         [SUT_END_TERMINATE_TREE] = "terminate tree",
         [SUT_END_CANCELED] = "stopped",
+        [SUT_END_UNREADY] = "returned before it was ready",
+        [SUT_END_LATE] = "not ready in time",
+        [SUT_END_GAVE_UP] = "gave up",
+        [SUT_END_START_FAILED] = "start failed",
     };
     return names[end];
 }

@@ -21,6 +21,7 @@ enum sut_event_type {
     SUT_EVENT_BACKOFF,
     SUT_EVENT_RESUME,
     SUT_EVENT_STOP_TIMEOUT,
+    SUT_EVENT_ESCALATE,
     SUT_EVENT_SERVICE_START,
     SUT_EVENT_SERVICE_STOP,
     SUT_EVENT_SUPERVISOR_START,
@@ -35,7 +36,12 @@ enum sut_end {
     SUT_END_PANIC,          /* it raised */
     SUT_END_DO_NOT_RESTART, /* it asked to be forgotten */
     SUT_END_TERMINATE_TREE, /* it asked for the end of its supervisor's tree */
-    SUT_END_CANCELED        /* it gave in to being stopped, or was closed by force */
+    SUT_END_CANCELED,       /* it gave in to being stopped, or was closed by force */
+    SUT_END_UNREADY,        /* it returned before it was ready */
+    SUT_END_LATE,           /* its time to get ready has passed; it still lives */
+    SUT_END_GAVE_UP,        /* a supervisor with too many failures */
+    SUT_END_START_FAILED,   /* a supervisor of which a child did not start at first */
+    SUT_ENDS
 };
 
 /* What the host wants to find again when it delivers the event of an end. All zero: nothing. */
@@ -51,14 +57,15 @@ struct sut_event {
     struct sut_supervisor *supervisor;
     struct sut_service *service; /* NULL for an event of the supervisor alone */
     double score;
-    int64_t delay_ns; /* of a backoff: set by the host, once */
+    int64_t delay_ns; /* of a backoff, or of a child's own: before jitter; then the host's */
     uint32_t run;
     uint8_t type;
     uint8_t end; /* enum sut_end */
     bool restarting;
     bool stopping;
     bool killed;
-    bool has_delay;
+    bool puts_off;  /* of an end: the restart comes after the child's own delay */
+    bool has_delay; /* the host has applied the jitter */
     struct sut_detail detail;
 };
 

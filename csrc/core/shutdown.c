@@ -6,21 +6,6 @@
 #include "core/supervisor.h"
 #include "core/tree.h"
 
-static struct sut_service *service_at(struct sut_list *node) {
-    return SUT_CONTAINER(node, struct sut_service, sibling);
-}
-
-static struct sut_service *last_child(const struct sut_supervisor *sup) {
-    struct sut_list *node = sup->children.prev;
-    return node == &sup->children ? NULL : service_at(node);
-}
-
-static struct sut_service *previous(const struct sut_supervisor *sup,
-                                    const struct sut_service *service) {
-    struct sut_list *node = service->sibling.prev;
-    return node == &sup->children ? NULL : service_at(node);
-}
-
 /* All levels below have ended, or what still lives has been given up. */
 static void finish(struct sut_supervisor *sup) {
     sup->state = SUT_SUPERVISOR_TERMINATED;
@@ -33,44 +18,93 @@ static void finish(struct sut_supervisor *sup) {
     if (sup->place) sut_supervisor_ask(sup, SUT_ATTEND_ENDED);
 }
 
+/* Only what is not asked yet. */
+static void ask_one(struct sut_service *service) {
+    if (sut_service_pending(service) || service->state == SUT_STATE_RUNNING)
+        sut_service_stop(service, SUT_AFTER_KEEP);
+}
+
+/* True while a stop must wait for it. */
+static bool is_up(const struct sut_service *service) {
+    return sut_service_lives(service) && service->state != SUT_STATE_ABANDONED;
+}
+
 /* Asks the next children in reverse order, until one of them has to be waited for. */
 static void advance_in_reverse(struct sut_supervisor *sup) {
     while (sup->cursor) {
         struct sut_service *service = sup->cursor;
-        if (service->state == SUT_STATE_STARTING || service->state == SUT_STATE_RUNNING ||
-            service->state == SUT_STATE_QUEUED)
-            sut_service_stop(service, SUT_AFTER_KEEP);
-        if (sut_service_lives(service) && service->state != SUT_STATE_ABANDONED) return;
-        sup->cursor = previous(sup, service);
+        ask_one(service);
+        if (sup->cursor != service) continue; /* it was forgotten */
+        if (is_up(service)) return;
+        sup->cursor = sut_service_previous(service);
     }
 }
 
 static void ask_all(struct sut_supervisor *sup) {
-    struct sut_service *service = last_child(sup);
+    struct sut_service *service = sut_supervisor_last(sup);
     sup->cursor = NULL;
     while (service) {
-        struct sut_service *before = previous(sup, service);
+        struct sut_service *before = sut_service_previous(service);
         if (service->state != SUT_STATE_IDLE) sut_service_stop(service, SUT_AFTER_KEEP);
         service = before;
     }
 }
 
-/* Goes on with a stop after a child has ended or was given up. */
-void sut_supervisor_settled(struct sut_supervisor *sup) {
-    if (sup->state != SUT_SUPERVISOR_STOPPING || sup->advancing) return;
+/* Whether something that starts after it still runs. */
+static bool is_needed(const struct sut_service *service) {
+    for (const struct sut_service *later = sut_service_next(service); later;
+         later = sut_service_next(later))
+        if (is_up(later) && sut_service_is_after(later, service)) return true;
+    return false;
+}
+
+/* In parallel, but what starts after a sibling by name stops before it. */
+static void ask_unneeded(struct sut_supervisor *sup) {
+    struct sut_service *service = sut_supervisor_last(sup);
+    while (service) {
+        struct sut_service *before = sut_service_previous(service);
+        if (!is_needed(service)) ask_one(service);
+        service = before;
+    }
+}
+
+static void go_on_stopping(struct sut_supervisor *sup) {
     sup->advancing = true;
-    advance_in_reverse(sup);
+    if (sup->cursor)
+        advance_in_reverse(sup);
+    else if (sup->ordered > 0 && sup->hurry == SUT_HURRY_NOT)
+        ask_unneeded(sup);
     sup->advancing = false;
     if (!sup->cursor && sup->living == 0) finish(sup);
+}
+
+/* What a child's end, or its leaving, lets go on: a stop, the restart of a group, a start. */
+void sut_supervisor_settled(struct sut_supervisor *sup) {
+    if (sup->advancing) return;
+    if (sup->state == SUT_SUPERVISOR_STOPPING) {
+        go_on_stopping(sup);
+    } else if (sut_supervisor_running(sup)) {
+        sup->advancing = true;
+        if (sup->grouping)
+            sut_supervisor_advance_group(sup);
+        else
+            sut_supervisor_advance(sup);
+        sup->advancing = false;
+        sut_supervisor_ready(sup);
+    }
 }
 
 static void stop_now(struct sut_supervisor *sup) {
     sup->state = SUT_SUPERVISOR_STOPPING;
     sup->stop_number = ++sup->tree->stop_number;
+    sup->walking = sup->grouping = false;
     sut_deadline_cancel(sup->tree->deadlines, &sup->timer);
     sup->advancing = true;
-    sup->cursor = last_child(sup);
-    if (sup->stop_order == SUT_STOP_PARALLEL) ask_all(sup);
+    sup->cursor = NULL;
+    if (sup->stop_order == SUT_STOP_REVERSE)
+        sup->cursor = sut_supervisor_last(sup);
+    else if (sup->ordered == 0)
+        ask_all(sup);
     sup->advancing = false;
     sut_supervisor_settled(sup);
 }
@@ -103,7 +137,8 @@ void sut_supervisor_late_end(struct sut_supervisor *sup) {
 
 void sut_supervisor_hurry(struct sut_supervisor *sup, enum sut_hurry how) {
     if (sup->state == SUT_SUPERVISOR_NOT_RUNNING || sup->state == SUT_SUPERVISOR_TERMINATED) return;
-    if (sup->place && sup->place->state == SUT_STATE_RUNNING) sut_supervisor_stop(sup);
+    if (sup->place && is_up(sup->place) && sup->place->state <= SUT_STATE_RUNNING)
+        sut_supervisor_stop(sup);
     if (sup->hurry < how) sup->hurry = (uint8_t)how;
     sut_supervisor_ask(sup, SUT_ATTEND_HURRY);
 }
@@ -116,7 +151,7 @@ static void hurry_service(struct sut_service *service, enum sut_hurry how) {
     } else if (how == SUT_HURRY_QUIETLY && service->kill) {
         sut_service_kill(service);
     } else if (service->state == SUT_STATE_STOPPING) {
-        sut_deadline_arm(tree->deadlines, &service->u.stop, tree->now_ns);
+        sut_deadline_arm(tree->deadlines, &service->u.timer, tree->now_ns);
     }
 }
 
@@ -125,8 +160,9 @@ static void hurry_now(struct sut_supervisor *sup) {
     if (sup->state != SUT_SUPERVISOR_STOPPING) return;
     sup->advancing = true;
     ask_all(sup);
-    for (struct sut_service *service = last_child(sup), *before; service; service = before) {
-        before = previous(sup, service);
+    for (struct sut_service *service = sut_supervisor_last(sup), *before; service;
+         service = before) {
+        before = sut_service_previous(service);
         hurry_service(service, sup->hurry);
     }
     sup->advancing = false;

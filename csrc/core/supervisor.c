@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A supervisor's children, failures and pause. How it stops is in shutdown.c.
+ * A supervisor's children: adding them, letting them go, walking over them. How they start is in
+ * startup.c, what their failures lead to in failure.c, how they stop in shutdown.c.
  */
 #include "core/supervisor.h"
 
@@ -22,7 +23,7 @@ void sut_supervisor_init(struct sut_supervisor *sup, struct sut_tree *tree) {
     sut_list_init(&sup->attention);
     sut_list_init(&sup->finished);
     sut_deadline_init(&sup->timer, SUT_DEADLINE_RESUME);
-    sup->policy = (struct sut_policy){.decay_s = 30, .threshold = 5};
+    sup->policy = (struct sut_policy){.decay_s = 30, .threshold = 5, .quiet_ns = 30 * SECOND_NS};
     sup->timeout_ns = 10 * SECOND_NS;
     sup->backoff_ns = 15 * SECOND_NS;
 }
@@ -52,14 +53,33 @@ static void release(struct sut_service *service) {
     sut_list_append(&tree->released, &service->u.work);
 }
 
-void sut_supervisor_forget(struct sut_supervisor *sup, struct sut_service *service) {
-    if (sup->cursor == service) {
-        struct sut_list *before = service->sibling.prev;
-        sup->cursor = before == &sup->children ? NULL : service_at(before);
-    }
-    sut_list_remove(&service->sibling);
+/* No walk may come by it any more. */
+static void leave_walks(struct sut_supervisor *sup, struct sut_service *service) {
+    if (sup->cursor == service) sup->cursor = sut_service_previous(service);
+    if (sup->walk == service) sup->walk = sut_service_next(service);
+}
+
+/* Its name is free again, and it is counted no more. */
+static void leave_names(struct sut_supervisor *sup, struct sut_service *service) {
     sut_name_remove(&sup->names, &service->name);
     sup->child_count--;
+}
+
+void sut_supervisor_retire(struct sut_supervisor *sup, struct sut_service *service) {
+    if (!service->fixed) {
+        sut_supervisor_forget(sup, service);
+        return;
+    }
+    service->retired = true;
+    service->grouped = false;
+    leave_names(sup, service);
+}
+
+void sut_supervisor_forget(struct sut_supervisor *sup, struct sut_service *service) {
+    leave_walks(sup, service);
+    sut_list_remove(&service->sibling);
+    if (!service->retired) leave_names(sup, service);
+    if (service->ordered) sup->ordered--;
     if (sut_report_keeps(service, oldest_stop(sup))) {
         service->ghost = true;
         sut_list_append(&sup->ghosts, &service->sibling);
@@ -73,14 +93,15 @@ static void lay(struct sut_service *ghost) {
     release(ghost);
 }
 
-static void lay_ghosts(struct sut_supervisor *sup) {
-    while (!sut_list_empty(&sup->ghosts))
-        lay(service_at(sup->ghosts.next));
-}
-
 /* A supervisor that goes to another place or begins again leaves the report it stood in. */
 static void leave_report(struct sut_supervisor *sup) {
     if (sup->place && sup->place->ghost) lay(sup->place);
+}
+
+void sut_supervisor_lay_ghosts(struct sut_supervisor *sup) {
+    while (!sut_list_empty(&sup->ghosts))
+        lay(service_at(sup->ghosts.next));
+    leave_report(sup);
 }
 
 void sut_supervisor_quiet(struct sut_service *ghost) {
@@ -96,6 +117,7 @@ int sut_supervisor_add(struct sut_supervisor *sup, struct sut_service *service) 
     sut_list_append(&sup->children, &service->sibling);
     sut_name_add(&sup->names, &service->name);
     sup->child_count++;
+    if (service->ordered) sup->ordered++;
     if (service->child) {
         leave_report(service->child);
         service->child->place = service;
@@ -109,8 +131,8 @@ static void dissolve_service(struct sut_supervisor *sup, struct sut_service *ser
     sut_list_remove(&service->sibling);
     if (service->child) service->child->place = NULL;
     sut_slot_give(&sup->tree->slots, service->id);
-    if (service->state == SUT_STATE_STOPPING)
-        sut_deadline_cancel(sup->tree->deadlines, &service->u.stop);
+    if (sut_service_timed(service))
+        sut_deadline_cancel(sup->tree->deadlines, &service->u.timer);
     else
         sut_list_remove(&service->u.work);
     sut_list_init(&service->u.work);
@@ -146,21 +168,31 @@ void sut_supervisor_dissolve(struct sut_supervisor *sup, struct sut_list *releas
 
 /* ---- walking ---- */
 
-static struct sut_service *first_child(const struct sut_supervisor *sup) {
-    struct sut_list *node = sup->children.next;
+static struct sut_service *at_or_end(const struct sut_supervisor *sup, struct sut_list *node) {
     return node == &sup->children ? NULL : service_at(node);
 }
 
-static struct sut_service *next_sibling(const struct sut_service *service) {
-    struct sut_list *node = service->sibling.next;
-    return node == &service->parent->children ? NULL : service_at(node);
+struct sut_service *sut_supervisor_first(const struct sut_supervisor *sup) {
+    return at_or_end(sup, sup->children.next);
+}
+
+struct sut_service *sut_supervisor_last(const struct sut_supervisor *sup) {
+    return at_or_end(sup, sup->children.prev);
+}
+
+struct sut_service *sut_service_next(const struct sut_service *service) {
+    return at_or_end(service->parent, service->sibling.next);
+}
+
+struct sut_service *sut_service_previous(const struct sut_service *service) {
+    return at_or_end(service->parent, service->sibling.prev);
 }
 
 /* The walk past the subtree of `service`. */
 static struct sut_service *walk_past(const struct sut_supervisor *top,
                                      const struct sut_service *service) {
     for (;;) {
-        struct sut_service *next = next_sibling(service);
+        struct sut_service *next = sut_service_next(service);
         if (next) return next;
         if (service->parent == top) return NULL;
         service = service->parent->place;
@@ -169,9 +201,9 @@ static struct sut_service *walk_past(const struct sut_supervisor *top,
 
 struct sut_service *sut_supervisor_walk(const struct sut_supervisor *top,
                                         const struct sut_service *service) {
-    if (!service) return first_child(top);
+    if (!service) return sut_supervisor_first(top);
     if (service->child) {
-        struct sut_service *down = first_child(service->child);
+        struct sut_service *down = sut_supervisor_first(service->child);
         if (down) return down;
     }
     return walk_past(top, service);
@@ -184,158 +216,6 @@ bool sut_supervisor_lives(const struct sut_supervisor *sup) {
          service = sut_supervisor_walk(sup, service))
         if (sut_service_lives(service)) return true;
     return false;
-}
-
-/* ---- beginning ---- */
-
-static void open_life(struct sut_supervisor *sup) {
-    lay_ghosts(sup);
-    leave_report(sup);
-    sup->state = SUT_SUPERVISOR_NORMAL;
-    sup->end = SUT_END_CANCELED;
-    sup->hurry = SUT_HURRY_NOT;
-    sup->cursor = NULL;
-    memset(&sup->score, 0, sizeof sup->score);
-    if (sup->lifecycle_events) sut_supervisor_emit(sup, NULL, SUT_EVENT_SUPERVISOR_START);
-}
-
-void sut_supervisor_begin(struct sut_supervisor *top) {
-    struct sut_service *service;
-    open_life(top);
-    service = first_child(top);
-    while (service) {
-        if (service->state != SUT_STATE_IDLE) { /* of a former life, and not ended yet */
-            sut_service_start(service);
-            service = walk_past(top, service);
-            continue;
-        }
-        sut_service_enter_run(service);
-        if (service->child) open_life(service->child);
-        service = sut_supervisor_walk(top, service);
-    }
-}
-
-/* ---- failures and the pause ---- */
-
-struct sut_event *sut_supervisor_emit(struct sut_supervisor *sup, struct sut_service *service,
-                                      enum sut_event_type type) {
-    struct sut_event *event = sut_events_emit(&sup->tree->events, type);
-    event->time_ns = sup->tree->now_ns;
-    event->supervisor = sup;
-    event->score = sut_supervisor_score(sup);
-    event->stopping = sup->state == SUT_SUPERVISOR_STOPPING;
-    if (service) {
-        event->service = service;
-        event->run = service->run;
-    }
-    return event;
-}
-
-static void emit_end(struct sut_supervisor *sup, struct sut_service *service,
-                     const struct sut_cue *cue, uint32_t run, bool restarting, bool stopping) {
-    struct sut_event *event = sut_supervisor_emit(
-        sup, service,
-        cue->end == SUT_END_PANIC ? SUT_EVENT_SERVICE_PANIC : SUT_EVENT_SERVICE_TERMINATE);
-    event->run = run;
-    event->end = (uint8_t)cue->end;
-    event->restarting = restarting;
-    event->stopping = stopping;
-    event->detail = cue->detail;
-}
-
-static void emit_stop(struct sut_supervisor *sup, struct sut_service *service,
-                      const struct sut_cue *cue, uint32_t run) {
-    if (!sup->lifecycle_events || service->child) return; /* a supervisor tells of itself */
-    struct sut_event *event = sut_supervisor_emit(sup, service, SUT_EVENT_SERVICE_STOP);
-    event->run = run;
-    event->end = (uint8_t)cue->end;
-}
-
-/* Counts the failure, pauses if that is over the threshold, and restarts or queues the service.
- * True when it restarts at once. */
-static bool fail(struct sut_supervisor *sup, struct sut_service *service) {
-    if (sut_policy_fail(&sup->policy, &sup->score, sup->tree->now_ns) == SUT_VERDICT_PAUSE) {
-        sup->state = SUT_SUPERVISOR_PAUSED;
-        sut_deadline_cancel(sup->tree->deadlines, &sup->timer);
-        sut_supervisor_emit(sup, NULL, SUT_EVENT_BACKOFF);
-    }
-    if (sup->state == SUT_SUPERVISOR_NORMAL) {
-        sut_service_start(service);
-        return true;
-    }
-    sut_service_enter_queue(service);
-    return false;
-}
-
-/* The supervisor ends because of this child, unless it was to end already. */
-static void end_with(struct sut_supervisor *sup, struct sut_service *service, enum sut_end end) {
-    if (!sut_supervisor_running(sup) || (sup->attend & SUT_ATTEND_STOP)) return;
-    sup->end = (uint8_t)end;
-    sup->tree->host->reason(sup, service);
-    sut_supervisor_ask(sup, SUT_ATTEND_STOP);
-}
-
-void sut_supervisor_child_fell(struct sut_supervisor *sup, struct sut_service *service,
-                               const struct sut_cue *cue) {
-    uint32_t run = service->run;
-    bool running = sut_supervisor_running(sup);
-    bool restarting = false;
-    if (cue->end == SUT_END_DO_NOT_RESTART) {
-        emit_stop(sup, service, cue, run);
-        sut_supervisor_forget(sup, service);
-    } else if (cue->end == SUT_END_TERMINATE_TREE) {
-        emit_stop(sup, service, cue, run);
-        end_with(sup, service, SUT_END_TERMINATE_TREE);
-    } else {
-        service->failures++;
-        if (running && cue->end == SUT_END_PANIC && sup->pass_through_panics)
-            end_with(sup, service, SUT_END_PANIC);
-        else if (running)
-            restarting = fail(sup, service);
-        emit_end(sup, service, cue, run, restarting, !running);
-        emit_stop(sup, service, cue, run);
-    }
-    sut_supervisor_settled(sup);
-}
-
-void sut_supervisor_child_stopped(struct sut_supervisor *sup, struct sut_service *service,
-                                  const struct sut_cue *cue) {
-    if (cue->end == SUT_END_ERROR || cue->end == SUT_END_PANIC)
-        emit_end(sup, service, cue, service->run, false, true);
-    emit_stop(sup, service, cue, service->run);
-}
-
-void sut_supervisor_backoff(struct sut_supervisor *sup, int64_t since_ns, int64_t delay_ns) {
-    if (sup->state != SUT_SUPERVISOR_PAUSED) return;
-    sup->timer.kind = SUT_DEADLINE_RESUME;
-    sut_deadline_arm(sup->tree->deadlines, &sup->timer, sut_time_after(since_ns, delay_ns));
-}
-
-/* Starts what queued: all of it, or the first and a timer for the rest. */
-static void restart_queued(struct sut_supervisor *sup) {
-    while (!sut_list_empty(&sup->queue)) {
-        sut_service_start(SUT_CONTAINER(sup->queue.next, struct sut_service, u.work));
-        if (sup->spacing_ns > 0) break;
-    }
-    if (sut_list_empty(&sup->queue)) return;
-    sup->timer.kind = SUT_DEADLINE_SPACING;
-    sut_deadline_arm(sup->tree->deadlines, &sup->timer,
-                     sut_time_after(sup->tree->now_ns, sup->spacing_ns));
-}
-
-/* One has left the queue: without another there is nothing to space. */
-void sut_supervisor_dequeued(struct sut_supervisor *sup) {
-    if (sup->timer.kind == SUT_DEADLINE_SPACING && sut_list_empty(&sup->queue))
-        sut_deadline_cancel(sup->tree->deadlines, &sup->timer);
-}
-
-void sut_supervisor_timer(struct sut_supervisor *sup) {
-    if (sup->timer.kind == SUT_DEADLINE_RESUME) {
-        sup->state = SUT_SUPERVISOR_NORMAL;
-        sut_policy_resume(&sup->score);
-        sut_supervisor_emit(sup, NULL, SUT_EVENT_RESUME);
-    }
-    restart_queued(sup);
 }
 
 /* ---- in words ---- */

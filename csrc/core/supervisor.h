@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * One supervisor: its children in start order, its score and its pause, and how it stops.
+ * One supervisor: its children in start order, how they start, what their failures lead to, and how
+ * it stops.
  *
  * A supervisor is a root, or the child that a service of its parent stands for (`place`). Nothing
  * here recurses along the tree: a start walks the subtree, and a stop or an end crosses a level
@@ -8,12 +9,16 @@
  *
  * Events that a call may cause are reserved by the caller (sut_tree_reserve), so that no decision
  * can fail for lack of memory.
+ *
+ * Invariants: a child that starts after named siblings stands behind them in start order. Children
+ * in the state WAITING exist only while the supervisor is `walking` or `grouping`.
  */
 #ifndef SUT_CORE_SUPERVISOR_H
 #define SUT_CORE_SUPERVISOR_H
 
 #include "core/policy.h"
 #include "core/service.h"
+#include "core/strategy.h"
 
 struct sut_tree;
 
@@ -26,6 +31,13 @@ enum sut_supervisor_state {
 };
 
 enum sut_stop_order { SUT_STOP_REVERSE, SUT_STOP_PARALLEL };
+
+/* Whether the ends of significant children end the supervisor (OTP). */
+enum sut_auto_shutdown {
+    SUT_AUTO_SHUTDOWN_NEVER,
+    SUT_AUTO_SHUTDOWN_ANY, /* the first of them does */
+    SUT_AUTO_SHUTDOWN_ALL  /* the last of them does */
+};
 
 /* Why a supervisor needs attention; a set. */
 enum sut_attend { SUT_ATTEND_STOP = 1, SUT_ATTEND_HURRY = 2, SUT_ATTEND_ENDED = 4 };
@@ -43,21 +55,32 @@ struct sut_supervisor {
     struct sut_list finished;  /* in the tree's list, once the host is to look at it */
     struct sut_names names;
     struct sut_deadline timer;  /* end of a pause, or the next spaced restart */
-    struct sut_service *cursor; /* next to be asked in a stop in reverse order */
+    struct sut_service *cursor; /* next to be asked in a stop in reverse order, of all or a group */
+    struct sut_service *walk;   /* all before it need no start, and keep nobody waiting */
+    struct sut_service *at;     /* where the pass under way stands */
     struct sut_policy policy;
     struct sut_score score;
     int64_t timeout_ns;
     int64_t backoff_ns;
     int64_t spacing_ns;
-    uint32_t child_count;
-    uint32_t living;      /* children between start and end, abandoned ones not counted */
-    uint32_t stop_number; /* of its latest stop: orders stops of the whole tree */
-    uint8_t state;        /* enum sut_supervisor_state */
-    uint8_t stop_order;   /* enum sut_stop_order */
-    uint8_t attend;       /* set of enum sut_attend */
-    uint8_t hurry;        /* enum sut_hurry */
-    uint8_t end;          /* enum sut_end: why it ends by itself, CANCELED when it was asked */
-    bool advancing;       /* a walk of its stop is under way */
+    uint32_t child_count;  /* without retired ones */
+    uint32_t living;       /* children between start and end, abandoned ones not counted */
+    uint32_t pending;      /* children on their way to run */
+    uint32_t significant;  /* significant children that are not idle */
+    uint32_t ordered;      /* children that start after named siblings */
+    uint32_t stop_number;  /* of its latest stop: orders stops of the whole tree */
+    uint8_t state;         /* enum sut_supervisor_state */
+    uint8_t strategy;      /* enum sut_strategy */
+    uint8_t auto_shutdown; /* enum sut_auto_shutdown */
+    uint8_t stop_order;    /* enum sut_stop_order */
+    uint8_t attend;        /* set of enum sut_attend */
+    uint8_t hurry;         /* enum sut_hurry */
+    uint8_t end;           /* enum sut_end: why it ends by itself, CANCELED when it was asked */
+    bool walking;          /* children wait for their turn to start */
+    bool blocked;          /* in the pass under way, somebody keeps those behind waiting */
+    bool grouping;         /* a group is being stopped, to start again */
+    bool advancing;        /* a walk of a stop is under way */
+    bool awaited;          /* the host wants to know when nothing is pending any more */
     bool lifecycle_events;
     bool pass_through_panics;
     bool dont_propagate_termination;
@@ -73,8 +96,8 @@ enum { SUT_OK = 0, SUT_ENOMEM = -1, SUT_ENOTRUNNING = -2 };
  * or during its stop; SUT_ENOMEM. On failure nothing is changed. */
 int sut_supervisor_add(struct sut_supervisor *sup, struct sut_service *service);
 
-/* Starts everything below: what was added and neither forgotten nor still alive from a former life.
- * Cannot fail. */
+/* Starts everything below: what was added and neither forgotten nor still alive from a former life,
+ * without the temporary ones that its spec does not have. Cannot fail. */
 void sut_supervisor_begin(struct sut_supervisor *top);
 
 /* Stops it on purpose; a child supervisor as if its parent had stopped that child. Harmless when it
@@ -95,7 +118,7 @@ bool sut_supervisor_placed(const struct sut_supervisor *sup);
 /* NORMAL or PAUSED. */
 bool sut_supervisor_running(const struct sut_supervisor *sup);
 
-/* The score, decayed to now. */
+/* The score, decayed to now, or the restarts in the window. */
 double sut_supervisor_score(const struct sut_supervisor *sup);
 
 /* "normal", "paused", ... */
@@ -109,6 +132,13 @@ enum sut_end sut_supervisor_end(const struct sut_supervisor *sup);
 struct sut_service *sut_supervisor_walk(const struct sut_supervisor *top,
                                         const struct sut_service *service);
 
+/* The children of one supervisor, from the first and from the last; NULL at the end. Retired ones
+ * are among them. */
+struct sut_service *sut_supervisor_first(const struct sut_supervisor *sup);
+struct sut_service *sut_supervisor_last(const struct sut_supervisor *sup);
+struct sut_service *sut_service_next(const struct sut_service *service);
+struct sut_service *sut_service_previous(const struct sut_service *service);
+
 /* True while anything below lives, abandoned services included. */
 bool sut_supervisor_lives(const struct sut_supervisor *sup);
 
@@ -117,20 +147,42 @@ bool sut_supervisor_lives(const struct sut_supervisor *sup);
  * every list of the tree. Only for the end of the memory behind it. Cannot fail. */
 void sut_supervisor_dissolve(struct sut_supervisor *sup, struct sut_list *released);
 
-/* For service.c and tree.c: the parts of a step that concern siblings and levels. */
-void sut_supervisor_ask(struct sut_supervisor *sup, enum sut_attend what);
-void sut_supervisor_attend(struct sut_supervisor *sup);
-void sut_supervisor_timer(struct sut_supervisor *sup);
+/* ---- for the other files of the core: the parts of a step ---- */
+
+/* supervisor.c: a child leaves, for good or, when it is of the spec, for this life. */
 void sut_supervisor_forget(struct sut_supervisor *sup, struct sut_service *service);
-void sut_supervisor_dequeued(struct sut_supervisor *sup);
-void sut_supervisor_settled(struct sut_supervisor *sup);
-void sut_supervisor_late_end(struct sut_supervisor *sup);
+void sut_supervisor_retire(struct sut_supervisor *sup, struct sut_service *service);
 void sut_supervisor_quiet(struct sut_service *ghost);
+void sut_supervisor_lay_ghosts(struct sut_supervisor *sup);
+
+/* startup.c: starting one child, starting whatever may start, and who waits for readiness. */
+void sut_supervisor_launch(struct sut_service *service);
+void sut_supervisor_advance(struct sut_supervisor *sup);
+void sut_supervisor_look(struct sut_supervisor *sup);
+void sut_supervisor_ready(struct sut_supervisor *sup);
+
+/* group.c: restarting what the strategy says together with the child, and going on with that. True
+ * for `after` when the child starts after the other, by name. */
+void sut_supervisor_regroup(struct sut_supervisor *sup, struct sut_service *failed);
+void sut_supervisor_advance_group(struct sut_supervisor *sup);
+bool sut_service_is_after(const struct sut_service *service, const struct sut_service *other);
+
+/* failure.c: ends of children, and the timer of the pause. */
 void sut_supervisor_child_fell(struct sut_supervisor *sup, struct sut_service *service,
-                               const struct sut_cue *cue);
+                               const struct sut_cue *cue, bool unready);
+void sut_supervisor_child_late(struct sut_supervisor *sup, struct sut_service *service);
 void sut_supervisor_child_stopped(struct sut_supervisor *sup, struct sut_service *service,
                                   const struct sut_cue *cue);
+void sut_supervisor_retry(struct sut_supervisor *sup, struct sut_service *service);
+void sut_supervisor_timer(struct sut_supervisor *sup);
+void sut_supervisor_dequeued(struct sut_supervisor *sup);
 struct sut_event *sut_supervisor_emit(struct sut_supervisor *sup, struct sut_service *service,
                                       enum sut_event_type type);
+
+/* shutdown.c: levels, and going on after a child has ended or was given up. */
+void sut_supervisor_ask(struct sut_supervisor *sup, enum sut_attend what);
+void sut_supervisor_attend(struct sut_supervisor *sup);
+void sut_supervisor_settled(struct sut_supervisor *sup);
+void sut_supervisor_late_end(struct sut_supervisor *sup);
 
 #endif

@@ -6,8 +6,9 @@
 
 #include <string.h>
 
-/* The most that one input emits: backoff, the end of a service, and its lifecycle event. */
-enum { EVENTS_OF_AN_INPUT = 4 };
+/* The most that one input emits: a backoff, the end of a service, its lifecycle event, and the
+ * supervisor that gives up. */
+enum { EVENTS_OF_AN_INPUT = 5 };
 
 void sut_tree_init(struct sut_tree *tree, const struct sut_host *host,
                    struct sut_deadlines *deadlines) {
@@ -34,8 +35,8 @@ void sut_tree_attend(struct sut_tree *tree) {
 
 void sut_tree_expire(struct sut_tree *tree, struct sut_deadline *deadline) {
     (void)tree;
-    if (deadline->kind == SUT_DEADLINE_STOP)
-        sut_service_input(SUT_CONTAINER(deadline, struct sut_service, u.stop),
+    if (deadline->kind == SUT_DEADLINE_SERVICE)
+        sut_service_input(SUT_CONTAINER(deadline, struct sut_service, u.timer),
                           (struct sut_cue){.input = SUT_INPUT_EXPIRE});
     else
         sut_supervisor_timer(SUT_CONTAINER(deadline, struct sut_supervisor, timer));
@@ -43,7 +44,7 @@ void sut_tree_expire(struct sut_tree *tree, struct sut_deadline *deadline) {
 
 struct sut_service *sut_tree_find(const struct sut_tree *tree, struct sut_id id) {
     struct sut_service *service = sut_slot_find(&tree->slots, id);
-    return service && !service->ghost ? service : NULL;
+    return service && !service->ghost && !service->retired ? service : NULL;
 }
 
 void sut_tree_free(struct sut_tree *tree) {

@@ -13,7 +13,7 @@
 
 /* What sut_deadline.kind says of a deadline of the tree; the host's own begin at HOST. */
 enum sut_deadline_kind {
-    SUT_DEADLINE_STOP,
+    SUT_DEADLINE_SERVICE, /* sut_service.u.timer */
     SUT_DEADLINE_RESUME,
     SUT_DEADLINE_SPACING,
     SUT_DEADLINE_HOST
@@ -31,8 +31,12 @@ struct sut_host {
     /* Ask a running body to stop. True when it will be resumed for that, false when it will not
      * notice now (it shields itself). */
     bool (*cancel)(struct sut_service *service);
-    /* The end of this child is why the supervisor ends: keep what it ended with. */
-    void (*reason)(struct sut_supervisor *sup, struct sut_service *service);
+    /* The end of this child is why the supervisor ends (sup->end): keep what it ended with. */
+    void (*reason)(struct sut_supervisor *sup, struct sut_service *service, enum sut_end end);
+    /* Somebody waits for it (sup->awaited): no child of the supervisor is pending any more. */
+    void (*ready)(struct sut_supervisor *sup);
+    /* Somebody waits for it: this child did not start. */
+    void (*start_failed)(struct sut_supervisor *sup, struct sut_service *service, enum sut_end end);
 };
 
 struct sut_tree {

@@ -2,11 +2,10 @@
  *
  * Adding services to a supervisor: by sup:add, and from the children of its spec.
  */
-#include "lua/supervisor.h"
+#include "lua/options.h"
 
 #include "core/alloc.h"
 
-#include <math.h>
 #include <string.h>
 
 /* Whether it is the other one, or below that, by places or by objects that contain a supervisor. */
@@ -52,19 +51,11 @@ static void pass_hook_down(lua_State *L, int from, struct sut_supervisor *top) {
     }
 }
 
-static void set_shutdown(lua_State *L, int opts, struct sut_service *service) {
-    if (!lua_istable(L, opts)) return;
-    if (lua_getfield(L, opts, "shutdown") == LUA_TNUMBER) {
-        double ms = ceil(lua_tonumber(L, -1) * 1000);
-        service->shutdown_ms = ms < UINT32_MAX ? (uint32_t)ms : 0;
-        service->shutdown = ms < UINT32_MAX ? SUT_SHUTDOWN_TIME : SUT_SHUTDOWN_INFINITY;
-    } else if (lua_type(L, -1) == LUA_TSTRING) {
-        bool kill = strcmp(lua_tostring(L, -1), "kill") == 0;
-        service->shutdown = kill ? SUT_SHUTDOWN_KILL : SUT_SHUTDOWN_INFINITY;
-    }
-    lua_pop(L, 1);
-    if (lua_getfield(L, opts, "kill") == LUA_TBOOLEAN) service->kill = lua_toboolean(L, -1);
-    lua_pop(L, 1);
+/* A template's children are started, never added. */
+void sut_check_takes_any(lua_State *L, const struct sut_lua_supervisor *sup, const char *fn) {
+    if (sup->template)
+        luaL_error(L, "%s: '%s' is a template, whose children are started: t:start(arg)", fn,
+                   sup->name);
 }
 
 static struct sut_lua_service *new_service(const char *name, size_t length, int body, int ref) {
@@ -98,7 +89,7 @@ void sut_uncontain(lua_State *L, struct sut_lua_supervisor *sup) {
 static struct sut_lua_supervisor *push_contained(lua_State *L, struct sut_lua_supervisor *sup,
                                                  int opts) {
     struct sut_lua_supervisor *inner = NULL;
-    if (lua_istable(L, opts)) {
+    if (sut_has_options(L, opts)) {
         lua_getfield(L, opts, "supervisor");
         inner = sut_to_supervisor(L, -1);
     } else {
@@ -136,48 +127,78 @@ static void contain(lua_State *L, int sup_index, struct sut_lua_service *service
     pass_hook_down(L, sup_index, &inner->core);
 }
 
+/* What the bodies of the supervisor keep alive for a service that is being added. */
+struct sut_refs {
+    int body;
+    int jitter;                       /* of its own delay, or LUA_NOREF */
+    struct sut_lua_supervisor *inner; /* what it contains, when it was not kept before, or NULL */
+};
+
 /* The record of a service that is not in the tree yet; NULL without memory. */
-static struct sut_lua_service *prepare(lua_State *L, int name, int run, int body, int opts,
-                                       int ref) {
+static struct sut_lua_service *prepare(lua_State *L, const struct sut_lua_supervisor *sup,
+                                       const struct sut_newcomer *new, int ref) {
     size_t length;
-    const char *text = lua_tolstring(L, name, &length);
-    struct sut_lua_service *service = new_service(text, length, body, ref);
+    const char *text = lua_tolstring(L, new->name, &length);
+    struct sut_lua_service *service = new_service(text, length, new->body, ref);
     if (!service) return NULL;
-    if (body == SUT_BODY_SUPERVISOR)
-        service->core.child = &((struct sut_lua_supervisor *)lua_touserdata(L, run))->core;
-    set_shutdown(L, opts, &service->core);
-    return service;
+    service->core.fixed = new->fixed;
+    if (new->body == SUT_BODY_SUPERVISOR)
+        service->core.child = &((struct sut_lua_supervisor *)lua_touserdata(L, new->run))->core;
+    if (sut_options_read(L, sup, new->opts, &service->core)) return service;
+    sut_service_free(service);
+    return NULL;
 }
 
-/* Adds what lies at `run` under the supervisor at `sup_index`; returns the service, or NULL when
- * the supervisor does not run any more. Raises without memory, and nothing is changed then. */
-static struct sut_lua_service *add(lua_State *L, int sup_index, int name, int run, int body,
-                                   int opts) {
+/* Takes back what was kept for a service that could not be made. Never raises. */
+static void give_back(lua_State *L, struct sut_lua_supervisor *sup, struct sut_lua_service *service,
+                      struct sut_refs refs) {
+    if (service) sut_service_free(service);
+    sut_body_drop(L, sup, refs.body);
+    luaL_unref(L, -1, refs.jitter);
+    if (!refs.inner) return;
+    lua_pushnil(L);
+    lua_rawsetp(L, -2, refs.inner);
+}
+
+/* What the bodies keep alive for it; the bodies are on the top. May raise for memory: what is in
+ * `refs` by then is then dropped with the supervisor. */
+static struct sut_refs keep(lua_State *L, struct sut_lua_supervisor *sup,
+                            const struct sut_newcomer *new, struct sut_lua_supervisor *inner) {
+    struct sut_refs refs = {.jitter = LUA_NOREF};
+    if (inner && !keep_contained(L, inner)) refs.inner = inner;
+    refs.jitter = sut_options_keep_jitter(L, new->opts);
+    refs.body = sut_body_keep(L, sup, new->run);
+    return refs;
+}
+
+/* The extras, where some are needed. False without memory. */
+static bool give_extras(struct sut_lua_service *service, struct sut_refs refs,
+                        const struct sut_lua_supervisor *inner) {
+    if (!inner && refs.jitter == LUA_NOREF) return true;
+    if (!sut_service_extras(service)) return false;
+    service->extras->jitter_ref = refs.jitter;
+    return true;
+}
+
+struct sut_lua_service *sut_add(lua_State *L, int sup_index, const struct sut_newcomer *new) {
     struct sut_lua_supervisor *sup = lua_touserdata(L, sup_index);
     struct sut_lua_supervisor *inner;
     struct sut_lua_service *service;
-    bool known;
-    int ref;
+    struct sut_refs refs;
     if (sup->core.state >= SUT_SUPERVISOR_STOPPING) return NULL;
     sut_prepare(L, sup->rt);
-    inner = push_contained(L, sup, opts);
+    inner = push_contained(L, sup, new->opts);
     (void)lua_getiuservalue(L, sup_index, SUT_SUPERVISOR_BODIES);
-    known = inner ? keep_contained(L, inner) : true;
-    if (body == SUT_BODY_SUPERVISOR) { /* a life of its own, if it had one, is over */
+    if (new->body == SUT_BODY_SUPERVISOR) { /* a life of its own, if it had one, is over */
         lua_pushnil(L);
-        sut_handle_take_over(L, run, lua_gettop(L));
+        sut_handle_take_over(L, new->run, lua_gettop(L));
         lua_pop(L, 1);
     }
-    ref = sut_body_keep(L, sup, run);
-    service = prepare(L, name, run, body, opts, ref);
-    if (!service || (inner && !sut_service_extras(service)) ||
+    refs = keep(L, sup, new, inner);
+    service = prepare(L, sup, new, refs.body);
+    if (!service || !give_extras(service, refs, inner) ||
         sut_supervisor_add(&sup->core, &service->core) != SUT_OK) {
-        if (service) sut_service_free(service);
-        sut_body_drop(L, sup, ref);
-        if (!known) {
-            lua_pushnil(L);
-            lua_rawsetp(L, -2, inner);
-        }
+        give_back(L, sup, service, refs);
         luaL_error(L, "not enough memory");
         return NULL;
     }
@@ -208,10 +229,10 @@ int sut_supervisor_add_service(lua_State *L) {
     struct sut_lua_service *service;
     struct sut_token *token;
     int at;
-    int body = SUT_BODY_FUNCTION;
-    int first = 2; /* where the name lies; the function after it */
+    struct sut_newcomer new = {.name = 2, .run = 3, .body = SUT_BODY_FUNCTION};
     int count = lua_gettop(L);
     sut_check_same_runtime(L, self, sup, "add");
+    sut_check_takes_any(L, sup, "add");
     if (count != 3 || lua_type(L, 2) != LUA_TSTRING || lua_type(L, 3) != LUA_TFUNCTION ||
         lua_rawlen(L, 2) == 0) {
         sut_push_handler(L, "child_spec");
@@ -220,15 +241,15 @@ int sut_supervisor_add_service(lua_State *L) {
             lua_pushvalue(L, i);
         lua_call(L, count, 4);
         (void)sut_check_supervisor(L, 1, "add"); /* user code has run meanwhile */
-        first = count + 1;
-        body = body_of(L, first + 2);
-        if (body == SUT_BODY_SUPERVISOR) check_child(L, sup, sut_to_supervisor(L, first + 1));
+        new = (struct sut_newcomer){.name = count + 1, .run = count + 2, .opts = count + 4};
+        new.body = body_of(L, count + 3);
+        if (new.body == SUT_BODY_SUPERVISOR) check_child(L, sup, sut_to_supervisor(L, new.run));
+        sut_options_check(L, sup, new.opts);
     }
     if (!lua_checkstack(L, LUA_MINSTACK)) return luaL_error(L, "not enough memory");
     token = sut_push_empty_token(L, &sup->core); /* whatever needs memory comes before the change */
     at = lua_gettop(L);
-    service =
-        add(L, 1, first, first + 1, body, body == SUT_BODY_FUNCTION && first == 2 ? 0 : first + 3);
+    service = sut_add(L, 1, &new);
     if (!service) return sut_fail(L, SUT_ERR_NOT_RUNNING);
     sut_loop_touch(&sup->rt->rt);
     lua_settop(L, at);
@@ -248,10 +269,10 @@ void sut_add_children(lua_State *L, int sup_index, int list) {
             lua_getfield(L, -2, "run");
             lua_getfield(L, -3, "kind");
             lua_getfield(L, -4, "opts");
-            int body = body_of(L, base + 4);
-            if (pass == 0 && body == SUT_BODY_SUPERVISOR)
-                check_child(L, sup, sut_to_supervisor(L, base + 3));
-            if (pass == 1) (void)add(L, sup_index, base + 2, base + 3, body, base + 5);
+            struct sut_newcomer new = {base + 2, base + 3, body_of(L, base + 4), base + 5, true};
+            if (pass == 0 && new.body == SUT_BODY_SUPERVISOR)
+                check_child(L, sup, sut_to_supervisor(L, new.run));
+            if (pass == 1) (void)sut_add(L, sup_index, &new);
             lua_settop(L, base);
         }
     }

@@ -55,7 +55,7 @@ static int removed(lua_State *L, int status, lua_KContext context) {
 }
 
 /* Whether the caller is the service itself or one of its helpers' owner. */
-static bool is_self(const struct sut_lua *self, const struct sut_service *service) {
+bool sut_is_caller(const struct sut_lua *self, const struct sut_service *service) {
     return self->current && self->current->kind == SUT_COROUTINE_SERVICE &&
            &sut_service_of_coroutine(self->current)->core == service;
 }
@@ -73,11 +73,12 @@ int sut_supervisor_remove_and_wait(lua_State *L) {
     if (!service && is_wrong_supervisor(L)) return 2;
     if (sup->core.state == SUT_SUPERVISOR_TERMINATED) return sut_fail(L, SUT_ERR_NOT_RUNNING);
     if (!service) return answer_true(L);
-    if (is_self(self, service) || sut_cannot_wait(L, self) || limit == 0 ||
+    if (sut_is_caller(self, service) || sut_cannot_wait(L, self) || limit == 0 ||
         (self->current && self->current->shields > 0 && sut_caller_is_under(self, service))) {
         id = service->id;
         ask_to_remove(L, sup, service);
-        if (is_self(self, service) || !sut_tree_find(sup->core.tree, id)) return answer_true(L);
+        if (sut_is_caller(self, service) || !sut_tree_find(sup->core.tree, id))
+            return answer_true(L);
         return sut_fail(L, SUT_ERR_TIMEOUT);
     }
     co = sut_wait_begin(L, self, sup->rt, "remove_and_wait");

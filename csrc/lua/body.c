@@ -3,7 +3,7 @@
  * What a supervisor keeps alive for its services: their functions and objects. Many services often
  * share one function, added one after the other; those share one reference.
  */
-#include "lua/supervisor.h"
+#include "lua/template.h"
 
 /* How many share the reference in the table on the top. */
 static lua_Integer shares(lua_State *L, int ref) {
@@ -39,4 +39,11 @@ void sut_body_drop(lua_State *L, struct sut_lua_supervisor *sup, int ref) {
     }
     if (sup->last_ref == ref) sup->last_ref = LUA_NOREF;
     luaL_unref(L, -1, ref);
+}
+
+void sut_push_body(lua_State *L, int sup, int bodies, const struct sut_lua_service *service) {
+    if (service->body == SUT_BODY_ARGUMENT)
+        sut_template_push_run(L, sup);
+    else
+        (void)lua_rawgeti(L, bodies, service->ref);
 }

@@ -111,6 +111,9 @@ int sut_context_root(lua_State *L);
  * is the context. */
 int sut_service_context_field(lua_State *L, int index, const char *field);
 
+/* Method of contexts: ready([info]), of a service's alone. */
+int sut_context_ready(lua_State *L);
+
 /* The id of the service whose run has this guard. */
 struct sut_id sut_guard_service(const struct sut_guard *guard);
 

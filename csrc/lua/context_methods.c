@@ -220,6 +220,7 @@ void sut_open_context(lua_State *L) {
                                        {"deadline", deadline},
                                        {"value", value},
                                        {"wait", wait},
+                                       {"ready", sut_context_ready},
                                        {NULL, NULL}};
     luaL_newmetatable(L, SUT_CONTEXT_TYPE);
     lua_pushcfunction(L, context_tostring);

@@ -25,7 +25,8 @@ enum sut_wait {
     SUT_WAIT_SLEEP,
     SUT_WAIT_AWAIT,
     SUT_WAIT_CONTEXT,
-    SUT_WAIT_SERVICE,    /* until a removed service has ended */
+    SUT_WAIT_SERVICE,    /* until a service that was asked to stop has ended */
+    SUT_WAIT_READY,      /* until the children of a supervisor are ready */
     SUT_WAIT_SUPERVISOR, /* until a supervisor has terminated */
     SUT_WAIT_PROGRAM     /* the main program, for rt:run(fn) */
 };
@@ -35,6 +36,7 @@ enum sut_woken {
     SUT_WOKEN_NOT,
     SUT_WOKEN_READY,  /* what was waited for has come */
     SUT_WOKEN_TIME,   /* the limit has passed */
+    SUT_WOKEN_FAILED, /* what was waited for will not come */
     SUT_WOKEN_CANCEL, /* asked to stop */
     SUT_WOKEN_BROKEN  /* the main program only: deadlock, or Ctrl-C */
 };

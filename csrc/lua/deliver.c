@@ -58,14 +58,26 @@ static void set_stuck(lua_State *L, const struct sut_delivery *to) {
 
 struct jitter {
     struct sut_lua_supervisor *sup;
+    const struct sut_lua_service *service; /* whose own delay it is, or NULL */
     double delay_s;
 };
+
+/* The child's own jitter, else the supervisor's. */
+static void push_jitter(lua_State *L, const struct jitter *jitter) {
+    const struct sut_extras *extras = jitter->service ? jitter->service->extras : NULL;
+    sut_push_object(L, jitter->sup);
+    if (extras && extras->jitter_ref != LUA_NOREF) {
+        (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_BODIES);
+        (void)lua_rawgeti(L, -1, extras->jitter_ref);
+    } else {
+        (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_JITTER);
+    }
+}
 
 static int call_jitter(lua_State *L) {
     struct jitter *jitter = lua_touserdata(L, 1);
     double delay;
-    sut_push_object(L, jitter->sup);
-    (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_JITTER);
+    push_jitter(L, jitter);
     if (lua_isnil(L, -1)) {
         jitter->delay_s *= 1 + sut_random_unit(&jitter->sup->rt->rt.random) / 2;
         return 0;
@@ -79,23 +91,34 @@ static int call_jitter(lua_State *L) {
     return 0;
 }
 
-/* The pause's length is user code's to say, so it is asked here, between steps; once. */
+/* The length of a pause, or of a child's own delay, is user code's to say, so it is asked here,
+ * between steps; once. */
 static void decide_delay(const struct sut_delivery *to) {
-    struct sut_supervisor *sup = &to->sup->core;
-    struct jitter jitter = {to->sup, sut_seconds(sup->backoff_ns)};
+    struct sut_event *event = to->event;
+    struct jitter jitter = {to->sup, to->service, sut_seconds(event->delay_ns)};
     char text[256];
-    if (to->event->has_delay) return;
+    if (event->has_delay) return;
     if (sut_call(to->rt, call_jitter, &jitter, text, sizeof text) != LUA_OK) {
-        sut_report(to->rt, "backoff_jitter of supervisor '%s' failed, and is not used: %s",
-                   to->sup->name, text);
+        sut_report(to->rt, "%s '%s' failed, and is not used: %s",
+                   to->service ? "backoff.jitter of service" : "backoff_jitter of supervisor",
+                   to->service ? to->service->name : to->sup->name, text);
     }
-    to->event->delay_ns = sut_ns(jitter.delay_s);
-    to->event->has_delay = true;
-    sut_supervisor_backoff(sup, to->event->time_ns, to->event->delay_ns);
+    event->delay_ns = sut_ns(jitter.delay_s);
+    event->has_delay = true;
+    if (to->service)
+        sut_service_delay(&to->service->core, event->run, event->time_ns, event->delay_ns);
+    else
+        sut_supervisor_backoff(&to->sup->core, event->time_ns, event->delay_ns);
 }
 
 static void set_reason(lua_State *L, const struct sut_delivery *to) {
     lua_pushstring(L, sut_end_name(to->event->end));
+    sut_set(L, "reason");
+}
+
+/* A supervisor ends plainly only by the end of a significant service. */
+static void set_auto_shutdown(lua_State *L) {
+    lua_pushliteral(L, "auto shutdown");
     sut_set(L, "reason");
 }
 
@@ -143,12 +166,13 @@ static void set_common(lua_State *L, const struct sut_delivery *to) {
     sut_set(L, "path");
     if (event->type <= SUT_EVENT_RESUME) sut_set_number(L, "current_failures", event->score);
     if (event->type <= SUT_EVENT_SERVICE_TERMINATE)
-        sut_set_number(L, "failure_threshold", to->sup->core.policy.threshold);
+        sut_set_number(L, "failure_threshold", sut_policy_limit(&to->sup->core.policy));
 }
 
+/* What was added: of a template's child the template's function. */
 static void set_service(lua_State *L, const struct sut_delivery *to) {
     const struct sut_name *name = &to->service->core.name;
-    (void)lua_rawgeti(L, SUT_AT_BODIES, to->service->ref);
+    sut_push_body(L, SUT_AT_SUPERVISOR, SUT_AT_BODIES, to->service);
     sut_set(L, "service");
     lua_pushlstring(L, sut_service_text(&to->service->core), name->length);
     sut_set(L, "service_name");
@@ -174,6 +198,10 @@ static void set_supervisor(lua_State *L, const struct sut_delivery *to) {
         sut_set_number(L, "delay", sut_seconds(to->event->delay_ns));
     else if (to->event->type == SUT_EVENT_RESUME)
         sut_set_number(L, "delay", sut_seconds(to->sup->core.spacing_ns));
+    else if (to->event->type == SUT_EVENT_ESCALATE)
+        sut_set_escalation(L, to);
+    else if (to->event->type == SUT_EVENT_SUPERVISOR_STOP && to->event->end == SUT_END_PLAIN)
+        set_auto_shutdown(L);
     else if (to->event->type == SUT_EVENT_SUPERVISOR_STOP)
         set_reason(L, to);
     else
@@ -218,7 +246,7 @@ int sut_deliver(struct sut_runtime *runtime, struct sut_event *event) {
                               .rt = sut_runtime_of(runtime)};
     char text[512];
     int status;
-    if (event->type == SUT_EVENT_BACKOFF) decide_delay(&to);
+    if (event->type == SUT_EVENT_BACKOFF || event->puts_off) decide_delay(&to);
     status = sut_call(to.rt, deliver, &to, text, sizeof text);
     if (status != LUA_OK) {
         if (!to.complete && status == LUA_ERRMEM) return -1;

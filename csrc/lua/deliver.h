@@ -29,4 +29,7 @@ void sut_set_flag(lua_State *L, const char *field, bool value);
 /* The fields of service_panic and service_terminate: error, texts, trace, frames. */
 void sut_set_end(lua_State *L, const struct sut_delivery *to);
 
+/* The fields of escalate: reason, error, text. */
+void sut_set_escalation(lua_State *L, const struct sut_delivery *to);
+
 #endif

@@ -5,6 +5,8 @@
  */
 #include "lua/deliver.h"
 
+#include "lua/reason.h"
+
 /* The longest text of an error that an event has, in bytes. */
 enum { TEXT_MAX = 16384 };
 
@@ -172,15 +174,28 @@ static void set_trace(lua_State *L, const struct sut_delivery *to) {
     sut_set(L, "frames");
 }
 
+void sut_set_escalation(lua_State *L, const struct sut_delivery *to) {
+    sut_push_escalation(L, &to->sup->core, to->event->end);
+    sut_set(L, "reason");
+    (void)lua_getiuservalue(L, SUT_AT_SUPERVISOR, SUT_SUPERVISOR_REASON);
+    push_text(L, to, lua_gettop(L));
+    sut_set(L, "error_msg");
+    sut_set(L, "error");
+}
+
 void sut_set_end(lua_State *L, const struct sut_delivery *to) {
     const struct sut_event *event = to->event;
     sut_set_flag(L, "restarting", event->restarting);
     sut_set_flag(L, "stopping", event->stopping);
+    if (event->puts_off) sut_set_number(L, "delay", sut_seconds(event->delay_ns));
     if (event->end == SUT_END_PLAIN) {
         sut_service_set_last_error(to->service, "returned without an error");
         return;
     }
-    push_value(L, to);
+    if (event->end == SUT_END_LATE || event->end == SUT_END_UNREADY)
+        sut_push_unready(L, &to->service->core, event->end);
+    else
+        push_value(L, to);
     push_text(L, to, lua_gettop(L));
     if (sut_error_is(L, -2, SUT_CANCELED) || sut_error_is(L, -2, SUT_DEADLINE_EXCEEDED)) {
         lua_pushfstring(L, "%s (from some other context)", lua_tostring(L, -1));

@@ -28,6 +28,12 @@ static void fill_errors(lua_State *L, int handlers) {
         [SUT_ERR_TIMEOUT] = "ERR_TIMEOUT",
         [SUT_ERR_UNKNOWN_SERVICE] = "ERR_UNKNOWN_SERVICE",
         [SUT_ERR_AMBIGUOUS_NAME] = "ERR_AMBIGUOUS_NAME",
+        [SUT_ERR_RUNNING] = "ERR_RUNNING",
+        [SUT_ERR_RESTARTING] = "ERR_RESTARTING",
+        [SUT_ERR_ALREADY_PRESENT] = "ERR_ALREADY_PRESENT",
+        [SUT_ERR_TOO_MANY_RESTARTS] = "ERR_TOO_MANY_RESTARTS",
+        [SUT_ERR_START_FAILED] = "ERR_START_FAILED",
+        [SUT_ERR_MAX_CHILDREN] = "ERR_MAX_CHILDREN",
     };
     lua_createtable(L, SUT_ERRORS, 1);
     lua_getfield(L, handlers, "error_metatable");

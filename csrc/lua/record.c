@@ -5,7 +5,7 @@
  * Ids are collected first and records built after, each from an id: building tables may collect
  * garbage, and a finalizer may change the tree meanwhile.
  */
-#include "lua/supervisor.h"
+#include "lua/template.h"
 #include "lua/wait.h"
 
 struct roll {
@@ -16,10 +16,11 @@ struct roll {
 /* The next service of a listing: of the children alone, or of the whole subtree. */
 static struct sut_service *next(const struct sut_supervisor *sup, struct sut_service *service,
                                 bool deep) {
-    struct sut_list *node;
     if (deep) return sut_supervisor_walk(sup, service);
-    node = service ? service->sibling.next : sup->children.next;
-    return node == &sup->children ? NULL : SUT_CONTAINER(node, struct sut_service, sibling);
+    do
+        service = service ? sut_service_next(service) : sut_supervisor_first(sup);
+    while (service && service->retired);
+    return service;
 }
 
 /* Pushes the ids, as a userdata that holds them. */
@@ -57,18 +58,39 @@ static void set_string(lua_State *L, const char *field, const char *value) {
     lua_setfield(L, -2, field);
 }
 
+static void set_flag(lua_State *L, const char *field, bool value) {
+    lua_pushboolean(L, value);
+    lua_setfield(L, -2, field);
+}
+
 static void set_number(lua_State *L, const char *field, double value) {
     lua_pushnumber(L, value);
     lua_setfield(L, -2, field);
 }
 
+/* The limits that are in force. */
+static void set_limits(lua_State *L, const struct sut_policy *policy) {
+    if (policy->period_ns > 0) {
+        set_integer(L, "intensity", policy->intensity);
+        set_number(L, "period", sut_seconds(policy->period_ns));
+        return;
+    }
+    set_number(L, "failure_threshold", policy->threshold);
+    set_number(L, "failure_decay", policy->decay_s);
+    if (policy->escalate_after > 0) set_integer(L, "escalate_after", policy->escalate_after);
+}
+
 static void set_supervisor_fields(lua_State *L, const struct sut_supervisor *sup) {
     set_string(L, "supervisor_state", sut_supervisor_state_name(sup));
+    set_string(L, "strategy", sut_strategy_name(sup->strategy));
     set_number(L, "score", sut_supervisor_score(sup));
-    set_number(L, "failure_threshold", sup->policy.threshold);
-    set_number(L, "failure_decay", sup->policy.decay_s);
+    set_limits(L, &sup->policy);
     set_number(L, "failure_backoff", sut_seconds(sup->backoff_ns));
     set_number(L, "resume_spacing", sut_seconds(sup->spacing_ns));
+    if (sup->auto_shutdown != SUT_AUTO_SHUTDOWN_NEVER)
+        set_string(L, "auto_shutdown",
+                   sup->auto_shutdown == SUT_AUTO_SHUTDOWN_ANY ? "any_significant"
+                                                               : "all_significant");
     set_number(L, "timeout", sut_seconds(sup->timeout_ns));
     set_string(L, "stop_order", sup->stop_order == SUT_STOP_PARALLEL ? "parallel" : "reverse");
 }
@@ -76,24 +98,72 @@ static void set_supervisor_fields(lua_State *L, const struct sut_supervisor *sup
 /* How it is stopped, where its child spec says so. */
 static void set_shutdown(lua_State *L, const struct sut_service *service) {
     if (service->shutdown == SUT_SHUTDOWN_TIME)
-        set_number(L, "shutdown", service->shutdown_ms / 1000.0);
+        set_number(L, "shutdown", service->options->shutdown_ms / 1000.0);
     else if (service->shutdown == SUT_SHUTDOWN_INFINITY)
         set_string(L, "shutdown", "infinity");
     else if (service->shutdown == SUT_SHUTDOWN_KILL)
         set_string(L, "shutdown", "kill");
-    if (service->kill) return;
-    lua_pushboolean(L, false);
-    lua_setfield(L, -2, "kill");
+    if (!service->kill) set_flag(L, "kill", false);
 }
 
+/* How it is started, and started again, where its child spec says so. */
+static void set_restart(lua_State *L, const struct sut_lua_service *service) {
+    const struct sut_service *core = &service->core;
+    int64_t next_try_ns = sut_service_next_try(core);
+    set_string(L, "restart", sut_restart_name(core->restart));
+    if (core->significant) set_flag(L, "significant", true);
+    if (core->notifies) set_string(L, "ready", "notify");
+    if (core->notifies && core->options && core->options->start_timeout_ns != SUT_NEVER)
+        set_number(L, "start_timeout", sut_seconds(core->options->start_timeout_ns));
+    if (next_try_ns != SUT_NEVER) set_number(L, "next_try", sut_seconds(next_try_ns));
+}
+
+/* The siblings that it starts after, by name. */
+static void set_after(lua_State *L, const struct sut_service *service) {
+    const struct sut_options *options = service->options;
+    lua_Integer at = 0;
+    if (!service->ordered) return;
+    lua_createtable(L, (int)options->after_count, 0);
+    for (uint32_t i = 0; i < options->after_count; i++) {
+        struct sut_service *other = sut_tree_find(service->parent->tree, options->after[i]);
+        if (!other) continue;
+        lua_pushlstring(L, sut_service_text(other), other->name.length);
+        lua_rawseti(L, -2, ++at);
+    }
+    lua_setfield(L, -2, "after");
+}
+
+/* What it said when it was ready; of a template's child also its argument. */
+static void set_values(lua_State *L, const struct sut_lua_service *service) {
+    bool info = service->extras && service->extras->info_ref != LUA_NOREF;
+    if (!info && service->body != SUT_BODY_ARGUMENT) return;
+    sut_push_object(L, service->core.parent);
+    (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_BODIES);
+    if (info) {
+        (void)lua_rawgeti(L, -1, service->extras->info_ref);
+        lua_setfield(L, -4, "info");
+    }
+    if (service->body == SUT_BODY_ARGUMENT) {
+        sut_template_push_argument(L, service, lua_gettop(L));
+        lua_setfield(L, -4, "arg");
+    }
+    lua_pop(L, 2);
+}
+
+/* One that is not in the run queue yet waits for siblings. */
 static void set_waiting(lua_State *L, const struct sut_lua_service *service) {
     char text[256];
+    if (service->core.state == SUT_STATE_WAITING) {
+        set_string(L, "waiting_for",
+                   service->core.parent->grouping ? "its group to stop" : "siblings to be ready");
+        return;
+    }
     if (!service->co.thread) return;
     sut_wait_text(&service->co, text, sizeof text);
     if (text[0]) set_string(L, "waiting_for", text);
 }
 
-static void push_record(lua_State *L, struct sut_service *core) {
+void sut_push_record(lua_State *L, struct sut_service *core) {
     const struct sut_lua_service *service = sut_service_of(core);
     lua_createtable(L, 0, 14);
     lua_pushlstring(L, sut_service_text(core), core->name.length);
@@ -108,6 +178,9 @@ static void push_record(lua_State *L, struct sut_service *core) {
     set_integer(L, "failures", core->failures);
     set_integer(L, "run", core->run);
     if (core->run > 0) set_number(L, "started_at", sut_seconds(core->started_ns));
+    set_restart(L, service);
+    set_after(L, core);
+    set_values(L, service);
     set_shutdown(L, core);
     if (sut_service_last_error(service))
         set_string(L, "last_error", sut_service_last_error(service));
@@ -143,7 +216,7 @@ int sut_supervisor_children(lua_State *L) {
     for (uint32_t i = 0; i < roll->count; i++) {
         struct sut_service *service = sut_tree_find(sup->core.tree, roll->ids[i]);
         if (!service) continue;
-        push_record(L, service);
+        sut_push_record(L, service);
         lua_rawseti(L, 3, ++at);
     }
     return 1;
@@ -161,7 +234,7 @@ int sut_supervisor_services(lua_State *L) {
         struct sut_service *service = sut_tree_find(sup->core.tree, roll->ids[i]);
         if (!service || (sut_service_lives(service) && service->after == SUT_AFTER_FORGET))
             continue;
-        (void)lua_rawgeti(L, 4, sut_service_of(service)->ref);
+        sut_push_body(L, 1, 4, sut_service_of(service));
         lua_rawseti(L, 3, ++at);
     }
     lua_settop(L, 3);
@@ -200,7 +273,7 @@ int sut_supervisor_tree(lua_State *L) {
     struct sut_lua_supervisor *sup = begin_call(L, "tree");
     const struct roll *roll = push_roll(L, &sup->core, true);
     if (sut_supervisor_placed(&sup->core))
-        push_record(L, sup->core.place);
+        sut_push_record(L, sup->core.place);
     else
         push_root_record(L, sup);
     lua_newtable(L);
@@ -211,7 +284,7 @@ int sut_supervisor_tree(lua_State *L) {
             lua_settop(L, TREE_LISTS);
             continue;
         }
-        push_record(L, service);
+        sut_push_record(L, service);
         if (service->child) begin_list(L, -1, service->child);
         lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
         lua_settop(L, TREE_LISTS);

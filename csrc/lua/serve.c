@@ -11,30 +11,6 @@
 
 /* ---- what the runner calls ---- */
 
-/* Keeps what the child ended with as what the supervisor ends with. On the runtime's own thread;
- * neither allocates nor raises. */
-void sut_supervisor_host_reason(struct sut_supervisor *core, struct sut_service *service) {
-    struct sut_lua_supervisor *sup = sut_supervisor_of(core);
-    lua_State *L = sup->rt->hooks;
-    const struct sut_ended *ended = &sup->rt->self->ended;
-    sut_push_object(L, core);
-    sup->reason_odd = 0;
-    if (service->child) {
-        sut_push_object(L, service->child);
-        (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_REASON);
-        lua_remove(L, -2);
-        sup->reason_odd = sut_supervisor_of(service->child)->reason_odd;
-    } else if (ended->thread) {
-        lua_pushvalue(ended->thread, -1);
-        lua_xmove(ended->thread, L, 1);
-    } else {
-        sup->reason_odd = ended->odd;
-        lua_pushnil(L);
-    }
-    (void)lua_setiuservalue(L, -2, SUT_SUPERVISOR_REASON);
-    lua_pop(L, 1);
-}
-
 /* What its life was tied to lets it go, and who waited for the end of that goes on. */
 static void leave_life(struct sut_lua_supervisor *sup) {
     sut_list_remove(&sup->core.finished);
@@ -49,7 +25,8 @@ void sut_supervisor_finished(struct sut_runtime *runtime, struct sut_supervisor 
     struct sut_lua_supervisor *sup = sut_supervisor_of(core);
     if (core->state == SUT_SUPERVISOR_TERMINATED) leave_life(sup);
     sut_wake_all(&sup->waiters, SUT_WOKEN_READY); /* its parent may have begun another life */
-    if (core->place && core->place->ghost) sut_service_left(core->place);
+    sut_wake_all(&sup->ready_waiters, SUT_WOKEN_READY);
+    if (core->place) sut_service_left(core->place); /* it has ended, or left */
     if (core->state != SUT_SUPERVISOR_TERMINATED || sut_supervisor_placed(core) ||
         sut_supervisor_lives(core))
         return;

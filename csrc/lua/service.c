@@ -7,14 +7,20 @@
 #include "core/alloc.h"
 #include "lua/context.h"
 #include "lua/runtime.h"
-#include "lua/supervisor.h"
+#include "lua/template.h"
 #include "lua/wait.h"
 
 /* ---- beginning a run ---- */
 
-/* Pushes the function, and the object before the context when the body is one. */
+/* Pushes the function, and the object before the context when the body is one. The supervisor lies
+ * beneath the bodies. */
 static void push_body(lua_State *L, lua_State *thread, const struct sut_lua_service *service,
                       int bodies) {
+    if (service->body == SUT_BODY_ARGUMENT) {
+        sut_template_push_run(L, bodies - 1);
+        lua_xmove(L, thread, 1);
+        return;
+    }
     (void)lua_rawgeti(L, bodies, service->ref);
     if (service->body == SUT_BODY_FUNCTION) {
         lua_xmove(L, thread, 1);
@@ -46,6 +52,10 @@ static int begin_run(lua_State *L) {
     lua_xmove(L, thread, 2);
     push_body(L, thread, service, 3);
     lua_xmove(L, thread, 1); /* the context once more, as the argument */
+    if (service->body == SUT_BODY_ARGUMENT) {
+        sut_template_push_argument(L, service, 3);
+        lua_xmove(L, thread, 1);
+    }
     if (!is_starting(service)) return 0;
     lua_rawseti(L, 4, sut_thread_key(service));
     service->co.thread = thread;
@@ -98,6 +108,7 @@ static bool makes_event(const struct sut_service *service, enum sut_end end) {
 static void leave_run(struct sut_lua_service *service) {
     struct sut_coroutine *co = &service->co;
     sut_spawned_close_all(service);
+    sut_service_drop_info(service);
     sut_task_stop(&sut_rt(co)->rt, &co->task);
     sut_list_remove(&co->task.node);
     if (co->guard) sut_leave_guard(co);
@@ -110,20 +121,31 @@ static void drop_last_error(struct sut_extras *extras) {
     extras->last_error = NULL;
 }
 
+/* Why a run that was asked to stop has ended, for the next one; an event may say more. That it was
+ * late its event has said already. */
+static void remember(struct sut_lua_service *service) {
+    const struct sut_service *core = &service->core;
+    if (core->state <= SUT_STATE_RUNNING || core->late) return;
+    if (core->after == SUT_AFTER_RESTART)
+        sut_service_set_last_error(service, "restarted on purpose");
+    else if (core->after == SUT_AFTER_GROUP)
+        sut_service_set_last_error(service, "restarted with its group");
+    else if (service->extras)
+        drop_last_error(service->extras); /* "stopped" */
+}
+
 static void finish(struct sut_lua_service *service, enum sut_end end, int odd,
                    struct sut_failure *failure) {
     struct sut_lua *self = sut_rt(&service->co)->self;
     struct sut_detail detail = {.block = failure, .ref = odd ? odd : SUT_DETAIL_VALUE};
     bool kept = makes_event(&service->core, end);
     self->ended = (struct sut_ended){.thread = odd ? NULL : service->co.thread, .odd = odd};
-    if (service->core.after == SUT_AFTER_RESTART)
-        sut_service_set_last_error(service, "restarted on purpose");
-    else if (service->core.state > SUT_STATE_RUNNING && service->extras)
-        drop_last_error(service->extras); /* "stopped", unless an event says more */
-    if (end == SUT_END_DO_NOT_RESTART) sut_token_outlives(sut_rt(&service->co), &service->core);
+    remember(service);
+    if (end == SUT_END_DO_NOT_RESTART || service->core.restart == SUT_RESTART_TEMPORARY)
+        sut_token_outlives(sut_rt(&service->co), &service->core);
     leave_run(service);
     sut_service_ended(&service->core, end, kept ? detail : (struct sut_detail){0});
-    if (service->core.ghost) sut_service_left(&service->core);
+    sut_service_left(&service->core);
     if (!kept) sut_free(failure);
     if (!kept || odd) sut_service_drop_thread(service);
 }

@@ -10,7 +10,12 @@
 #include "core/service.h"
 #include "lua/coroutine.h"
 
-enum sut_body { SUT_BODY_FUNCTION, SUT_BODY_OBJECT, SUT_BODY_SUPERVISOR };
+enum sut_body {
+    SUT_BODY_FUNCTION,
+    SUT_BODY_OBJECT,
+    SUT_BODY_SUPERVISOR,
+    SUT_BODY_ARGUMENT /* of the function of a template */
+};
 
 /* What is known of where a service hung when its time to stop had passed. */
 struct sut_stuck {
@@ -27,7 +32,9 @@ struct sut_extras {
     struct sut_stuck *stuck;              /* of the latest stop_timeout, or NULL */
     struct sut_lua_supervisor *contained; /* of an object, kept in the bodies by its address */
     struct sut_spawned *spawned;          /* helpers of the run: csrc/lua/spawn.c */
-    struct sut_list waiters;              /* sut_coroutine.task.node: until it has left the tree */
+    struct sut_list waiters;              /* sut_coroutine.task.node: until it has ended or left */
+    int jitter_ref;                       /* of its own delay, in the bodies, or LUA_NOREF */
+    int info_ref; /* what it said with ctx:ready, in the bodies, or LUA_NOREF */
 };
 
 struct sut_lua_service {
@@ -72,7 +79,8 @@ bool sut_service_host_cancel(struct sut_service *core);
 void sut_service_resume(struct sut_lua_service *service);
 void sut_service_kill_body(struct sut_lua_service *service);
 
-/* Forgotten, be it kept for a report: wakes who waits for its removal. Never raises. */
+/* It has ended, or left the tree, be it kept for a report: wakes who waits for that. Never raises.
+ */
 void sut_service_left(struct sut_service *core);
 
 /* sut_detail.ref: the value lies on the thread of the run that has just ended. */
@@ -86,6 +94,9 @@ struct sut_extras *sut_service_extras(struct sut_lua_service *service);
 
 /* Why its last run ended, or NULL. */
 const char *sut_service_last_error(const struct sut_lua_service *service);
+
+/* Lets go what it said when it was ready. Never raises. */
+void sut_service_drop_info(struct sut_lua_service *service);
 
 /* Frees what the structure owns and the structure. Never raises. */
 void sut_service_free(struct sut_lua_service *service);

@@ -97,13 +97,14 @@ void sut_service_context_push_err(lua_State *L, int index) {
 /* Pushes what the nearest supervisor that ends by itself ends with, or why it was asked. */
 static void push_own_cause(lua_State *L, const struct sut_service *service) {
     static const char *const words[] = {
-        [SUT_AFTER_KEEP] = "stopped",
-        [SUT_AFTER_RESTART] = "restarted",
-        [SUT_AFTER_FORGET] = "removed",
+        [SUT_AFTER_KEEP] = "stopped",    [SUT_AFTER_RESTART] = "restarted",
+        [SUT_AFTER_FORGET] = "removed",  [SUT_AFTER_RETIRE] = "stopped",
+        [SUT_AFTER_QUEUE] = "restarted", [SUT_AFTER_BACK_OFF] = "restarted",
+        [SUT_AFTER_GROUP] = "restarted",
     };
     for (; service; service = service->parent->place) {
         const struct sut_supervisor *sup = service->parent;
-        if (sup->end == SUT_END_TERMINATE_TREE || sup->end == SUT_END_PANIC) {
+        if (sup->end != SUT_END_CANCELED && sup->end != SUT_END_PLAIN) {
             sut_push_object(L, sup);
             (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_REASON);
             lua_remove(L, -2);

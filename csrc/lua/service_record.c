@@ -33,6 +33,10 @@ static void drop_body(lua_State *L, const struct sut_lua_service *service) {
     sut_push_object(L, service->core.parent);
     (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_BODIES);
     sut_body_drop(L, sut_supervisor_of(service->core.parent), service->ref);
+    if (service->extras) {
+        luaL_unref(L, -1, service->extras->jitter_ref);
+        luaL_unref(L, -1, service->extras->info_ref);
+    }
     if (service->extras && service->extras->contained) {
         lua_pushnil(L);
         lua_rawsetp(L, -2, service->extras->contained);
@@ -66,7 +70,10 @@ bool sut_wants_variables(struct sut_coroutine *co) {
 struct sut_extras *sut_service_extras(struct sut_lua_service *service) {
     if (service->extras) return service->extras;
     service->extras = sut_calloc(sizeof *service->extras);
-    if (service->extras) sut_list_init(&service->extras->waiters);
+    if (!service->extras) return NULL;
+    sut_list_init(&service->extras->waiters);
+    service->extras->jitter_ref = LUA_NOREF;
+    service->extras->info_ref = LUA_NOREF;
     return service->extras;
 }
 
@@ -94,5 +101,6 @@ void sut_service_free(struct sut_lua_service *service) {
         sut_free(extras->stuck);
         sut_free(extras);
     }
+    sut_free(service->core.options);
     sut_free(service);
 }

@@ -2,7 +2,7 @@
  *
  * The supervisor's userdata, from its making to its end. How services are added is in add.c.
  */
-#include "lua/supervisor.h"
+#include "lua/template.h"
 
 #include "core/alloc.h"
 
@@ -37,45 +37,6 @@ void sut_prepare(lua_State *L, struct sut_lua_runtime *rt) {
 
 /* ---- a new supervisor ---- */
 
-static double number(lua_State *L, int spec, const char *field) {
-    double value;
-    lua_getfield(L, spec, field);
-    value = lua_tonumber(L, -1);
-    lua_pop(L, 1);
-    return value;
-}
-
-static bool flag(lua_State *L, int spec, const char *field) {
-    bool value;
-    lua_getfield(L, spec, field);
-    value = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    return value;
-}
-
-static void configure(lua_State *L, int spec, struct sut_lua_supervisor *sup) {
-    struct sut_supervisor *core = &sup->core;
-    core->policy.decay_s = number(L, spec, "failure_decay");
-    core->policy.threshold = number(L, spec, "failure_threshold");
-    core->backoff_ns = sut_ns(number(L, spec, "failure_backoff"));
-    core->spacing_ns = sut_ns(number(L, spec, "resume_spacing"));
-    core->timeout_ns = sut_ns(number(L, spec, "timeout"));
-    core->pass_through_panics = flag(L, spec, "pass_through_panics");
-    core->dont_propagate_termination = flag(L, spec, "dont_propagate_termination");
-    core->lifecycle_events = flag(L, spec, "lifecycle_events");
-    sup->panic_locals = flag(L, spec, "panic_locals");
-    lua_getfield(L, spec, "stop_order");
-    core->stop_order =
-        strcmp(lua_tostring(L, -1), "parallel") == 0 ? SUT_STOP_PARALLEL : SUT_STOP_REVERSE;
-    lua_pop(L, 1);
-    if (core->lifecycle_events) core->tree->talkative += 2;
-}
-
-static void keep_function(lua_State *L, int spec, int sup, const char *field, int value) {
-    lua_getfield(L, spec, field);
-    (void)lua_setiuservalue(L, sup, value);
-}
-
 /* Pushes the userdata, complete but for its children. */
 static struct sut_lua_supervisor *push_new(lua_State *L, struct sut_lua_runtime *rt, int name) {
     struct sut_lua_supervisor *sup = lua_newuserdatauv(L, sizeof *sup, SUT_SUPERVISOR_VALUES);
@@ -83,6 +44,7 @@ static struct sut_lua_supervisor *push_new(lua_State *L, struct sut_lua_runtime 
     sup->rt = rt;
     sut_supervisor_init(&sup->core, &rt->rt.tree);
     sut_list_init(&sup->waiters);
+    sut_list_init(&sup->ready_waiters);
     sut_list_init(&sup->under);
     sut_list_init(&sup->all);
     sup->last_ref = LUA_NOREF;
@@ -99,8 +61,18 @@ static struct sut_lua_supervisor *push_new(lua_State *L, struct sut_lua_runtime 
     return sup;
 }
 
+struct sut_lua_supervisor *sut_push_supervisor(lua_State *L, struct sut_lua_runtime *rt, int name,
+                                               int spec) {
+    struct sut_lua_supervisor *sup = push_new(L, rt, name);
+    int at = lua_gettop(L);
+    sut_configure(L, spec, sup);
+    lua_getfield(L, spec, "event_hook");
+    (void)lua_setiuservalue(L, at, SUT_SUPERVISOR_HOOK);
+    sut_configure_functions(L, spec, at);
+    return sup;
+}
+
 static int make(lua_State *L, struct sut_lua_runtime *rt, int name, int given) {
-    struct sut_lua_supervisor *sup;
     int spec = lua_gettop(L) + 1;
     sut_push_handler(L, "supervisor_spec");
     lua_pushvalue(L, name);
@@ -108,12 +80,7 @@ static int make(lua_State *L, struct sut_lua_runtime *rt, int name, int given) {
     lua_pushinteger(L, 3);
     lua_call(L, 3, 1);
     if (rt->rt.closed) return luaL_error(L, "supervisor: the runtime is closed");
-    sup = push_new(L, rt, name);
-    configure(L, spec, sup);
-    keep_function(L, spec, spec + 1, "event_hook", SUT_SUPERVISOR_HOOK);
-    keep_function(L, spec, spec + 1, "format_error", SUT_SUPERVISOR_FORMAT_ERROR);
-    keep_function(L, spec, spec + 1, "redact", SUT_SUPERVISOR_REDACT);
-    keep_function(L, spec, spec + 1, "backoff_jitter", SUT_SUPERVISOR_JITTER);
+    (void)sut_push_supervisor(L, rt, name, spec);
     lua_getfield(L, spec, "children");
     sut_add_children(L, spec + 1, spec + 2);
     lua_settop(L, spec + 1);
@@ -153,6 +120,9 @@ void sut_supervisor_give_up(struct sut_lua_supervisor *sup) {
     sut_list_remove(&sup->under);
     sut_list_init(&released);
     sut_supervisor_dissolve(&sup->core, &released);
+    sut_free(sup->core.score.restarts_ns);
+    sup->core.score.restarts_ns = NULL;
+    sut_template_free(sup);
     while (!sut_list_empty(&released)) {
         struct sut_list *node = released.next;
         sut_list_remove(node);
@@ -204,6 +174,14 @@ static const luaL_Reg methods[] = {
     {"remove", sut_supervisor_remove},
     {"remove_and_wait", sut_supervisor_remove_and_wait},
     {"restart", sut_supervisor_restart},
+    {"terminate_child", sut_supervisor_terminate_child},
+    {"restart_child", sut_supervisor_restart_child},
+    {"delete_child", sut_supervisor_delete_child},
+    {"get_child", sut_supervisor_get_child},
+    {"update", sut_supervisor_update},
+    {"wait_ready", sut_supervisor_wait_ready},
+    {"template", sut_supervisor_template},
+    {"start", sut_supervisor_start_child},
     {"services", sut_supervisor_services},
     {"children", sut_supervisor_children},
     {"count", sut_supervisor_count},

@@ -23,24 +23,30 @@ enum sut_supervisor_value {
     SUT_SUPERVISOR_FORMAT_ERROR,
     SUT_SUPERVISOR_REDACT,
     SUT_SUPERVISOR_JITTER,
-    SUT_SUPERVISOR_REASON,  /* what it ended with */
-    SUT_SUPERVISOR_CONTEXT, /* what it is served with */
-    SUT_SUPERVISOR_HANDLE,  /* the handle of its present life */
-    SUT_SUPERVISOR_VALUES = SUT_SUPERVISOR_HANDLE
+    SUT_SUPERVISOR_REASON,      /* what it ended with */
+    SUT_SUPERVISOR_CONTEXT,     /* what it is served with */
+    SUT_SUPERVISOR_HANDLE,      /* the handle of its present life */
+    SUT_SUPERVISOR_START_ERROR, /* the latest failed start that somebody waited for */
+    SUT_SUPERVISOR_TEMPLATE,    /* the function of a template */
+    SUT_SUPERVISOR_VALUES = SUT_SUPERVISOR_TEMPLATE
 };
+
+struct sut_template;
 
 struct sut_lua_supervisor {
     struct sut_supervisor core; /* first */
     struct sut_lua_runtime *rt;
     struct sut_list all;               /* in sut_lua_runtime.supervisors */
     struct sut_list waiters;           /* sut_coroutine.task.node: until it has terminated */
+    struct sut_list ready_waiters;     /* sut_coroutine.task.node: until nothing is pending */
     struct sut_list under;             /* in sut_derived.served of its serve context */
     struct sut_lua_service *container; /* the object that contains it, or NULL */
     struct sut_id server;              /* the service that waits in its serve, or none */
     char *name;                        /* NULL once collected */
     size_t name_length;
-    int last_ref;   /* of the body added last, or LUA_NOREF */
-    int reason_odd; /* enum sut_odd_end when it ended with one, else 0 */
+    int last_ref;                  /* of the body added last, or LUA_NOREF */
+    int reason_odd;                /* enum sut_odd_end when it ended with one, else 0 */
+    struct sut_template *template; /* csrc/lua/template.c; NULL: no template */
     bool panic_locals;
     bool context_ended; /* it stops because its serve context has ended */
 };
@@ -99,8 +105,34 @@ void sut_uncontain(lua_State *L, struct sut_lua_supervisor *sup);
 void sut_push_path(lua_State *L, const struct sut_supervisor *sup,
                    const struct sut_service *service);
 
+/* Pushes a new supervisor with the name at the index and the normalised spec at `spec`, without
+ * children. May raise for memory. */
+struct sut_lua_supervisor *sut_push_supervisor(lua_State *L, struct sut_lua_runtime *rt, int name,
+                                               int spec);
+
+/* csrc/lua/update.c: sets what the normalised spec at the index has; the numbers first, which may
+ * raise for memory with nothing changed, then the functions. */
+void sut_configure(lua_State *L, int spec, struct sut_lua_supervisor *sup);
+void sut_configure_functions(lua_State *L, int spec, int sup);
+
+/* Raises for a template: its children are started, never added. `fn` names the call. */
+void sut_check_takes_any(lua_State *L, const struct sut_lua_supervisor *sup, const char *fn);
+
 /* sutura.supervisor(name, spec) */
 int sut_supervisor_new(lua_State *L);
+
+/* A service about to be added: indices of its name, of what runs and of its options (nil: none). */
+struct sut_newcomer {
+    int name;
+    int run;
+    int body;   /* enum sut_body */
+    int opts;   /* 0: none */
+    bool fixed; /* it is of the supervisor's spec */
+};
+
+/* Adds it to the supervisor at the index; returns the service, or NULL when the supervisor does not
+ * run any more. Raises without memory, and nothing is changed then. */
+struct sut_lua_service *sut_add(lua_State *L, int sup_index, const struct sut_newcomer *new);
 
 /* Adds the normalised child specs of the array at `list`, of which all are checked before the first
  * is added. Raises on a supervisor that cannot be a child, and without memory. */
@@ -122,6 +154,12 @@ int sut_supervisor_add_service(lua_State *L);
 int sut_supervisor_remove(lua_State *L);
 int sut_supervisor_remove_and_wait(lua_State *L);
 int sut_supervisor_restart(lua_State *L);
+int sut_supervisor_terminate_child(lua_State *L);
+int sut_supervisor_restart_child(lua_State *L);
+int sut_supervisor_delete_child(lua_State *L);
+int sut_supervisor_get_child(lua_State *L);
+int sut_supervisor_update(lua_State *L);
+int sut_supervisor_wait_ready(lua_State *L);
 int sut_supervisor_serve(lua_State *L);
 int sut_supervisor_serve_background(lua_State *L);
 int sut_supervisor_stop_and_wait(lua_State *L);
@@ -155,11 +193,25 @@ void sut_handle_take_over(lua_State *L, int index, int handle);
  * possible. As a C function's result. */
 int sut_stop_with_scope(lua_State *L, struct sut_lua_supervisor *sup);
 
+/* Pushes what was added as the service: of a template's child its function. `sup` and `bodies` are
+ * the indices of its supervisor and of the bodies. Never raises. */
+void sut_push_body(lua_State *L, int sup, int bodies, const struct sut_lua_service *service);
+
+/* Pushes the record of a child, as in children(). May raise for memory. */
+void sut_push_record(lua_State *L, struct sut_service *core);
+
+/* Whether the caller is the service itself. */
+bool sut_is_caller(const struct sut_lua *self, const struct sut_service *service);
+
 /* Pushes the report of the latest stop, or nil when it is clean. */
 int sut_push_report(lua_State *L, int index);
 
 /* What the runner calls. */
-void sut_supervisor_host_reason(struct sut_supervisor *core, struct sut_service *service);
+void sut_supervisor_host_reason(struct sut_supervisor *core, struct sut_service *service,
+                                enum sut_end end);
+void sut_supervisor_host_ready(struct sut_supervisor *core);
+void sut_supervisor_host_start_failed(struct sut_supervisor *core, struct sut_service *service,
+                                      enum sut_end end);
 void sut_supervisor_finished(struct sut_runtime *runtime, struct sut_supervisor *core);
 void sut_service_released(struct sut_runtime *runtime, struct sut_service *core);
 int sut_deliver(struct sut_runtime *runtime, struct sut_event *event);

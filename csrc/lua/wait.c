@@ -187,6 +187,7 @@ static const char *wait_name(const struct sut_coroutine *co) {
         [SUT_WAIT_AWAIT] = "await",
         [SUT_WAIT_CONTEXT] = "ctx:wait",
         [SUT_WAIT_SERVICE] = "end of a service",
+        [SUT_WAIT_READY] = "children to be ready",
         [SUT_WAIT_SUPERVISOR] = "end of a supervisor",
         [SUT_WAIT_PROGRAM] = "run",
     };

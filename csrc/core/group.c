@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The restart of a group: what the strategy says restarts together with a child is stopped in
+ * reverse of the start order, and then starts in order.
+ *
+ * While it stops, those that have stopped wait (the state "restarting"); a further failure enlarges
+ * the group. Nothing loops: a start that fails comes as an input of its own.
+ */
+#include "core/supervisor.h"
+#include "core/tree.h"
+
+bool sut_service_is_after(const struct sut_service *service, const struct sut_service *other) {
+    if (!service->ordered) return false;
+    for (uint32_t i = 0; i < service->options->after_count; i++)
+        if (service->options->after[i].value == other->id.value) return true;
+    return false;
+}
+
+/* ---- who is in it ---- */
+
+/* Whether one of the siblings that it starts after is in the group. */
+static bool depends_on_group(const struct sut_service *service) {
+    const struct sut_slots *slots = &service->parent->tree->slots;
+    if (!service->ordered) return false;
+    for (uint32_t i = 0; i < service->options->after_count; i++) {
+        const struct sut_service *other = sut_slot_find(slots, service->options->after[i]);
+        if (other && other->grouped) return true;
+    }
+    return false;
+}
+
+/* Dependencies, where any are given, decide instead of the order. */
+static enum sut_relation relation(const struct sut_service *service,
+                                  const struct sut_service *failed, bool seen) {
+    bool behind = service->parent->ordered > 0 ? depends_on_group(service) : seen;
+    if (service == failed) return SUT_RELATION_ITSELF;
+    return behind ? SUT_RELATION_BEHIND : SUT_RELATION_BEFORE;
+}
+
+/* One that does not run has nothing to stop: it waits at once. */
+static void enrol(struct sut_service *service) {
+    service->grouped = true;
+    if (!sut_service_lives(service)) sut_service_stop(service, SUT_AFTER_GROUP);
+}
+
+static void mark(struct sut_supervisor *sup, const struct sut_service *failed) {
+    bool seen = false;
+    for (struct sut_service *service = sut_supervisor_first(sup); service;
+         service = sut_service_next(service)) {
+        enum sut_share share =
+            sut_strategy_share(sup->strategy, relation(service, failed, seen), service->restart);
+        seen = seen || service == failed;
+        if (share != SUT_SHARE_LEFT_ALONE && !service->retired) enrol(service);
+    }
+}
+
+void sut_supervisor_regroup(struct sut_supervisor *sup, struct sut_service *failed) {
+    sup->grouping = true;
+    mark(sup, failed);
+    sup->cursor = sut_supervisor_last(sup);
+    sut_supervisor_settled(sup);
+}
+
+/* ---- its stop ---- */
+
+static bool is_up(const struct sut_service *service) {
+    return service->state >= SUT_STATE_STARTING && service->state <= SUT_STATE_RUNNING;
+}
+
+/* A temporary one does not come back (its share says so). What is asked to stop for its own restart
+ * starts with the group instead. */
+static void join(struct sut_service *service) {
+    bool temporary = service->restart == SUT_RESTART_TEMPORARY;
+    if (is_up(service))
+        sut_service_stop(service, temporary ? SUT_AFTER_RETIRE : SUT_AFTER_GROUP);
+    else if (sut_service_keeps_waiting(service) && sut_service_lives(service))
+        service->after = SUT_AFTER_GROUP;
+}
+
+/* True while the group must wait for the child to stop. */
+static bool holds(const struct sut_service *service) {
+    return service->grouped && sut_service_lives(service) && service->state != SUT_STATE_ABANDONED;
+}
+
+static bool stop_in_reverse(struct sut_supervisor *sup) {
+    while (sup->cursor) {
+        struct sut_service *service = sup->cursor;
+        if (service->grouped) join(service);
+        if (sup->cursor != service) continue; /* it was forgotten */
+        if (holds(service)) return false;
+        sup->cursor = sut_service_previous(service);
+    }
+    return true;
+}
+
+/* Those that other members start after wait for these. */
+static bool is_held(const struct sut_supervisor *sup, const struct sut_service *service) {
+    if (sup->ordered == 0) return false;
+    for (const struct sut_service *later = sut_service_next(service); later;
+         later = sut_service_next(later))
+        if (holds(later) && sut_service_is_after(later, service)) return true;
+    return false;
+}
+
+static bool stop_in_parallel(struct sut_supervisor *sup) {
+    for (struct sut_service *service = sut_supervisor_last(sup), *before; service;
+         service = before) {
+        before = sut_service_previous(service);
+        if (holds(service) && !is_held(sup, service)) join(service);
+    }
+    for (struct sut_service *service = sut_supervisor_first(sup); service;
+         service = sut_service_next(service))
+        if (holds(service)) return false;
+    return true;
+}
+
+void sut_supervisor_advance_group(struct sut_supervisor *sup) {
+    bool stopped =
+        sup->stop_order == SUT_STOP_PARALLEL ? stop_in_parallel(sup) : stop_in_reverse(sup);
+    if (!stopped) return;
+    sup->grouping = false;
+    sup->cursor = NULL;
+    sut_supervisor_look(sup);
+    sut_supervisor_advance(sup);
+    sut_supervisor_ready(sup);
+}

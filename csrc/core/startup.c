@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How children start: in their order, each when those before it are ready.
+ *
+ * A child that names the siblings it starts after waits for these alone. A start walks the subtree
+ * from where it stands, down into child supervisors and up again when one is complete, and stops at
+ * whoever is not ready; it goes on when that has changed.
+ */
+#include "core/supervisor.h"
+#include "core/tree.h"
+
+/* ---- a new life ---- */
+
+/* Makes ready what begins with this life, and lets go what does not. */
+static void muster(struct sut_supervisor *sup, struct sut_service *service) {
+    if (service->retired) {
+        service->retired = false;
+        sup->child_count++;
+        sut_name_add(&sup->names, &service->name);
+    }
+    service->grouped = false;
+    service->first = true;
+    if (service->state == SUT_STATE_IDLE &&
+        (service->fixed || service->restart != SUT_RESTART_TEMPORARY))
+        sut_service_enter_waiting(service);
+    else if (service->state == SUT_STATE_IDLE)
+        sut_supervisor_forget(sup, service);
+    else /* of a former life, and not ended yet */
+        sut_service_start(service);
+}
+
+static void open_life(struct sut_supervisor *sup) {
+    sut_supervisor_lay_ghosts(sup);
+    sup->state = SUT_SUPERVISOR_NORMAL;
+    sup->end = SUT_END_CANCELED;
+    sup->hurry = SUT_HURRY_NOT;
+    sup->cursor = NULL;
+    sut_policy_reset(&sup->score);
+    if (sup->lifecycle_events) sut_supervisor_emit(sup, NULL, SUT_EVENT_SUPERVISOR_START);
+    for (struct sut_service *service = sut_supervisor_first(sup), *next; service; service = next) {
+        next = sut_service_next(service);
+        muster(sup, service);
+    }
+    sut_supervisor_look(sup);
+}
+
+void sut_supervisor_begin(struct sut_supervisor *top) {
+    open_life(top);
+    sut_supervisor_advance(top);
+}
+
+/* ---- who waits for whom ---- */
+
+/* Whether those behind the child in start order wait for it. With one_for_one a child that failed
+ * later, and will be tried again, concerns nobody. */
+static bool blocks(const struct sut_supervisor *sup, const struct sut_service *service) {
+    bool failed = service->state == SUT_STATE_QUEUED || service->state == SUT_STATE_BACKING_OFF;
+    if (failed && sup->strategy == SUT_STRATEGY_ONE_FOR_ONE) return false;
+    return sut_service_keeps_waiting(service);
+}
+
+static bool named_are_ready(const struct sut_service *service) {
+    const struct sut_slots *slots = &service->parent->tree->slots;
+    for (uint32_t i = 0; i < service->options->after_count; i++) {
+        const struct sut_service *other = sut_slot_find(slots, service->options->after[i]);
+        if (other && sut_service_keeps_waiting(other)) return false;
+    }
+    return true;
+}
+
+static bool may_start(const struct sut_supervisor *sup, const struct sut_service *service) {
+    if (service->state != SUT_STATE_WAITING) return false;
+    return service->ordered ? named_are_ready(service) : !sup->blocked;
+}
+
+/* ---- the walk ---- */
+
+/* Children wait: the next pass begins at the first. */
+void sut_supervisor_look(struct sut_supervisor *sup) {
+    sup->walking = true;
+    sup->walk = sut_supervisor_first(sup);
+}
+
+static void begin_pass(struct sut_supervisor *sup) {
+    sup->blocked = false;
+    sup->at = sup->walk;
+}
+
+/* Starts what may start among the children. Returns the child supervisor whose life has begun, for
+ * the walk to go down into, or NULL at the end of the pass. */
+static struct sut_supervisor *pass(struct sut_supervisor *sup) {
+    for (struct sut_service *service = sup->at; service; service = sut_service_next(service)) {
+        if (may_start(sup, service)) {
+            sut_service_enter_run(service);
+            if (service->child) {
+                sup->at = service;
+                open_life(service->child);
+                return service->child;
+            }
+        }
+        if (!sup->blocked) {
+            sup->blocked = blocks(sup, service);
+            sup->walk = sup->blocked ? service : sut_service_next(service);
+        }
+        if (sup->blocked && sup->ordered == 0) break;
+    }
+    return NULL;
+}
+
+static bool walks(const struct sut_supervisor *sup) {
+    return sup->walking && !sup->grouping && sut_supervisor_running(sup);
+}
+
+/* All children are ready, and so is the supervisor in its parent: true when that goes on by it. */
+static bool complete(struct sut_supervisor *sup) {
+    struct sut_service *place = sup->place;
+    sup->walking = false;
+    if (!place || place->state != SUT_STATE_UNREADY) return false;
+    sut_service_enter_running(place);
+    sut_supervisor_ready(place->parent);
+    return walks(place->parent);
+}
+
+void sut_supervisor_advance(struct sut_supervisor *top) {
+    struct sut_supervisor *sup = top;
+    struct sut_supervisor *down;
+    bool rises;
+    if (!walks(sup)) return;
+    begin_pass(sup);
+    for (;;) {
+        while ((down = pass(sup))) {
+            sup = down;
+            begin_pass(sup);
+        }
+        rises = sup->blocked ? false : complete(sup);
+        if (sup == top && !rises) return;
+        if (sup == top) {
+            top = sup->place->parent;
+            begin_pass(top);
+        }
+        sup = sup->place->parent;
+    }
+}
+
+void sut_supervisor_launch(struct sut_service *service) {
+    struct sut_supervisor *sup = service->parent;
+    if (service->ordered && !named_are_ready(service)) {
+        sut_service_enter_waiting(service);
+        sut_supervisor_look(sup);
+        return;
+    }
+    sut_service_enter_run(service);
+    if (!service->child) return;
+    open_life(service->child);
+    sut_supervisor_advance(service->child);
+}
+
+void sut_supervisor_ready(struct sut_supervisor *sup) {
+    if (sup->awaited && sup->pending == 0 && !sup->grouping) sup->tree->host->ready(sup);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Making the errors that supervisors end with.
+ *
+ * They are made inside a step, where no user code may run: the collector, which could call
+ * finalizers, stands still meanwhile.
+ */
+#include "lua/reason.h"
+
+#include <stdio.h>
+
+/* Pushes "2", "0.5": seconds without digits that say nothing. */
+static void push_seconds(lua_State *L, int64_t time_ns) {
+    char text[32];
+    (void)snprintf(text, sizeof text, "%.6g", sut_seconds(time_ns));
+    lua_pushstring(L, text);
+}
+
+/* ---- error objects ---- */
+
+/* Replaces message and cause on the top (cause uppermost) by an error object. */
+static void wrap(lua_State *L) {
+    lua_createtable(L, 0, 2);
+    lua_insert(L, -3);
+    lua_setfield(L, -3, "cause");
+    lua_setfield(L, -2, "message");
+    sut_push_handler(L, "error_metatable");
+    lua_setmetatable(L, -2);
+}
+
+void sut_push_unready(lua_State *L, const struct sut_service *service, enum sut_end end) {
+    if (end == SUT_END_LATE) {
+        push_seconds(L, service->options->start_timeout_ns);
+        lua_pushfstring(L, "it was not ready within %s s", lua_tostring(L, -1));
+        lua_replace(L, -2);
+        sut_push_error(L, SUT_ERR_TIMEOUT);
+    } else {
+        lua_pushliteral(L, "it ended before it was ready");
+        lua_pushnil(L);
+    }
+    wrap(L);
+}
+
+/* Pushes what a supervisor has ended with. */
+static void push_reason_of(lua_State *L, const struct sut_supervisor *core) {
+    sut_push_object(L, core);
+    (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_REASON);
+    lua_remove(L, -2);
+}
+
+/* Pushes the failure of the child: what its run has ended with, just now. */
+static void push_cause(lua_State *L, struct sut_service *service, enum sut_end end) {
+    const struct sut_ended *ended = &sut_rt(&sut_service_of(service)->co)->self->ended;
+    if (end == SUT_END_LATE || end == SUT_END_UNREADY) {
+        sut_push_unready(L, service, end);
+    } else if (service->child) {
+        push_reason_of(L, service->child);
+    } else if (end == SUT_END_PLAIN) {
+        lua_pushnil(L);
+    } else if (ended->thread) {
+        lua_pushvalue(ended->thread, -1);
+        lua_xmove(ended->thread, L, 1);
+    } else {
+        lua_pushstring(L, sut_odd_message(ended->odd));
+    }
+}
+
+/* ---- giving up ---- */
+
+static void push_window(lua_State *L, const struct sut_policy *policy) {
+    push_seconds(L, policy->period_ns);
+    lua_pushfstring(L, "more than %d restart%s in %s s", (int)policy->intensity,
+                    policy->intensity == 1 ? "" : "s", lua_tostring(L, -1));
+    lua_replace(L, -2);
+}
+
+void sut_push_escalation(lua_State *L, const struct sut_supervisor *sup, enum sut_end end) {
+    if (end == SUT_END_START_FAILED)
+        lua_pushliteral(L, "a service did not start");
+    else if (sup->policy.period_ns > 0)
+        push_window(L, &sup->policy);
+    else
+        lua_pushfstring(L, "paused %d time%s in a row", (int)sup->policy.escalate_after,
+                        sup->policy.escalate_after == 1 ? "" : "s");
+}
+
+struct failure {
+    struct sut_supervisor *sup;
+    struct sut_service *service;
+    enum sut_end why; /* GAVE_UP or START_FAILED */
+    enum sut_end end; /* of the child */
+    enum sut_supervisor_value kept_in;
+};
+
+/* The error: { message = { "could not start root/db", ERR_START_FAILED }, cause = its failure }. */
+static int make(lua_State *L) {
+    const struct failure *failure = lua_touserdata(L, 1);
+    bool started = failure->why == SUT_END_GAVE_UP;
+    sut_push_object(L, failure->sup);
+    lua_pushstring(L, started ? "gave up at " : "could not start ");
+    sut_push_path(L, failure->sup, failure->service);
+    if (started) {
+        lua_pushliteral(L, " (");
+        sut_push_escalation(L, failure->sup, failure->why);
+        lua_pushliteral(L, ")");
+        lua_concat(L, 5);
+    } else {
+        lua_concat(L, 2);
+    }
+    sut_push_error(L, started ? SUT_ERR_TOO_MANY_RESTARTS : SUT_ERR_START_FAILED);
+    wrap(L);
+    push_cause(L, failure->service, failure->end);
+    wrap(L);
+    (void)lua_setiuservalue(L, 2, failure->kept_in);
+    return 0;
+}
+
+/* Without memory at least what it is, if not whose. */
+static void keep_bare(lua_State *L, const struct failure *failure) {
+    sut_push_object(L, failure->sup);
+    sut_push_error(L, failure->why == SUT_END_GAVE_UP ? SUT_ERR_TOO_MANY_RESTARTS
+                                                      : SUT_ERR_START_FAILED);
+    (void)lua_setiuservalue(L, -2, failure->kept_in);
+    lua_pop(L, 1);
+}
+
+static void keep(struct failure failure) {
+    struct sut_lua_runtime *rt = sut_supervisor_of(failure.sup)->rt;
+    lua_State *L = rt->hooks;
+    bool collects = lua_gc(L, LUA_GCISRUNNING) == 1;
+    char why[64];
+    if (collects) lua_gc(L, LUA_GCSTOP);
+    if (sut_call(rt, make, &failure, why, sizeof why) != LUA_OK) keep_bare(L, &failure);
+    if (collects) lua_gc(L, LUA_GCRESTART);
+}
+
+void sut_keep_start_failure(struct sut_supervisor *core, struct sut_service *service,
+                            enum sut_end end) {
+    keep((struct failure){core, service, SUT_END_START_FAILED, end, SUT_SUPERVISOR_START_ERROR});
+}
+
+/* ---- what the runner calls ---- */
+
+/* The value itself: of a panic that is passed on, or of TERMINATE_TREE. Needs no memory. */
+static void keep_value(struct sut_lua_supervisor *sup, struct sut_service *service) {
+    lua_State *L = sup->rt->hooks;
+    const struct sut_ended *ended = &sup->rt->self->ended;
+    sut_push_object(L, &sup->core);
+    if (service->child) {
+        push_reason_of(L, service->child);
+        sup->reason_odd = sut_supervisor_of(service->child)->reason_odd;
+    } else if (ended->thread) {
+        lua_pushvalue(ended->thread, -1);
+        lua_xmove(ended->thread, L, 1);
+    } else {
+        sup->reason_odd = ended->odd;
+        lua_pushnil(L);
+    }
+    (void)lua_setiuservalue(L, -2, SUT_SUPERVISOR_REASON);
+    lua_pop(L, 1);
+}
+
+void sut_supervisor_host_reason(struct sut_supervisor *core, struct sut_service *service,
+                                enum sut_end end) {
+    struct sut_lua_supervisor *sup = sut_supervisor_of(core);
+    enum sut_end why = core->end;
+    sup->reason_odd = 0;
+    if (why == SUT_END_GAVE_UP || why == SUT_END_START_FAILED)
+        keep((struct failure){core, service, why, end, SUT_SUPERVISOR_REASON});
+    else if (why != SUT_END_PLAIN)
+        keep_value(sup, service);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a supervisor ends with, when one of its children is why: the errors that name the child and
+ * have its failure for their cause.
+ */
+#ifndef SUT_LUA_REASON_H
+#define SUT_LUA_REASON_H
+
+#include "lua/supervisor.h"
+
+/* Pushes the error of a run that was not ready: SUT_END_LATE or SUT_END_UNREADY. May raise for
+ * memory. */
+void sut_push_unready(lua_State *L, const struct sut_service *service, enum sut_end end);
+
+/* Pushes in words why the supervisor of an `escalate` event gives up. May raise for memory. */
+void sut_push_escalation(lua_State *L, const struct sut_supervisor *sup, enum sut_end end);
+
+/* Keeps in the uservalue of the supervisor that the child did not start. Without memory the bare
+ * ERR_START_FAILED is kept. Runs no user code, never raises. */
+void sut_keep_start_failure(struct sut_supervisor *core, struct sut_service *service,
+                            enum sut_end end);
+
+#endif
