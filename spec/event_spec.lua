@@ -37,8 +37,19 @@ describe("the text of an event", function()
         }))
         assert.equal("root/web: failed: refused (run 1, failures 6 of 5, not restarting now)", text_of({
             error = "refused", error_msg = "refused", run = 1, current_failures = 6.0, failure_threshold = 5,
-            restarting = false,
+            restarting = false, queued = true,
         }))
+    end)
+
+    it("tells a restart at once from one after a delay, one after the pause, and none", function()
+        local function text_of_restart(fields)
+            fields.run, fields.current_failures, fields.failure_threshold = 1, 1, 5
+            return text_of(fields):match(", ([^,]*)%)$")
+        end
+        assert.equal("restarting", text_of_restart({ restarting = true }))
+        assert.equal("restarting in 2.5 s", text_of_restart({ restarting = true, delay = 2.5 }))
+        assert.equal("not restarting now", text_of_restart({ restarting = false, queued = true }))
+        assert.equal("not restarted", text_of_restart({ restarting = false }))
     end)
 
     it("says that an end while stopping does not count", function()

@@ -65,6 +65,7 @@ struct sut_event {
     bool stopping;
     bool killed;
     bool puts_off;  /* of an end: the restart comes after the child's own delay */
+    bool queued;    /* of an end: the restart comes after the pause */
     bool has_delay; /* the host has applied the jitter */
     struct sut_detail detail;
 };

@@ -66,6 +66,7 @@ static void shut_down(struct sut_supervisor *sup, struct sut_service *service) {
 struct outcome {
     bool restarting; /* it restarts, now or after its own delay */
     bool puts_off;   /* after its own delay */
+    bool queued;     /* it restarts after the pause */
     bool gave_up;    /* the supervisor ends by it, and says so */
 };
 
@@ -97,18 +98,20 @@ static void pause(struct sut_supervisor *sup, struct sut_service *service) {
 static struct outcome fail(struct sut_supervisor *sup, struct sut_service *service,
                            enum sut_end end) {
     bool paused = sup->state == SUT_SUPERVISOR_PAUSED;
-    struct outcome outcome = {false, false, false};
+    struct outcome outcome = {0};
     switch (sut_policy_fail(&sup->policy, &sup->score, paused, sup->tree->now_ns)) {
     case SUT_VERDICT_ESCALATE:
         outcome.gave_up = end_with(sup, service, SUT_END_GAVE_UP, end);
         return outcome;
     case SUT_VERDICT_PAUSE:
         pause(sup, service);
+        outcome.queued = true;
         return outcome;
     case SUT_VERDICT_RESTART:
         break;
     }
     outcome.restarting = !paused;
+    outcome.queued = paused;
     outcome.puts_off = !paused && service->backs_off;
     if (outcome.puts_off)
         put_off(service);
@@ -120,7 +123,7 @@ static struct outcome fail(struct sut_supervisor *sup, struct sut_service *servi
 /* What an end by itself leads to, that is neither DO_NOT_RESTART nor TERMINATE_TREE. */
 static struct outcome decide(struct sut_supervisor *sup, struct sut_service *service,
                              enum sut_end end, bool unready) {
-    struct outcome outcome = {false, false, false};
+    struct outcome outcome = {0};
     bool failed = sut_restart_answer(service->restart, end) == SUT_ANSWER_RESTART;
     if (failed || end != SUT_END_PLAIN) service->failures++;
     if (!sut_supervisor_running(sup)) return outcome;
@@ -138,6 +141,7 @@ static void emit_outcome(struct sut_supervisor *sup, struct sut_service *service
                          struct sut_event *event, struct outcome outcome) {
     event->restarting = outcome.restarting;
     event->puts_off = outcome.puts_off;
+    event->queued = outcome.queued;
     event->stopping = !sut_supervisor_running(sup);
     if (outcome.puts_off) event->delay_ns = service->options->backoff.delay_ns;
 }

@@ -187,6 +187,7 @@ void sut_set_end(lua_State *L, const struct sut_delivery *to) {
     const struct sut_event *event = to->event;
     sut_set_flag(L, "restarting", event->restarting);
     sut_set_flag(L, "stopping", event->stopping);
+    if (event->queued) sut_set_flag(L, "queued", true);
     if (event->puts_off) sut_set_number(L, "delay", sut_seconds(event->delay_ns));
     if (event->end == SUT_END_PLAIN) {
         sut_service_set_last_error(to->service, "returned without an error");

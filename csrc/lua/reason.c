@@ -76,12 +76,16 @@ static void push_window(lua_State *L, const struct sut_policy *policy) {
 
 void sut_push_escalation(lua_State *L, const struct sut_supervisor *sup, enum sut_end end) {
     if (end == SUT_END_START_FAILED)
-        lua_pushliteral(L, "a service did not start");
+        lua_pushliteral(L, "start failed");
     else if (sup->policy.period_ns > 0)
         push_window(L, &sup->policy);
     else
         lua_pushfstring(L, "paused %d time%s in a row", (int)sup->policy.escalate_after,
                         sup->policy.escalate_after == 1 ? "" : "s");
+}
+
+static void push_sentinel(lua_State *L, enum sut_end why) {
+    sut_push_error(L, why == SUT_END_GAVE_UP ? SUT_ERR_TOO_MANY_RESTARTS : SUT_ERR_START_FAILED);
 }
 
 struct failure {
@@ -92,22 +96,12 @@ struct failure {
     enum sut_supervisor_value kept_in;
 };
 
-/* The error: { message = { "could not start root/db", ERR_START_FAILED }, cause = its failure }. */
+/* The error: { message = { "root/db", ERR_START_FAILED }, cause = its failure }. */
 static int make(lua_State *L) {
     const struct failure *failure = lua_touserdata(L, 1);
-    bool started = failure->why == SUT_END_GAVE_UP;
     sut_push_object(L, failure->sup);
-    lua_pushstring(L, started ? "gave up at " : "could not start ");
     sut_push_path(L, failure->sup, failure->service);
-    if (started) {
-        lua_pushliteral(L, " (");
-        sut_push_escalation(L, failure->sup, failure->why);
-        lua_pushliteral(L, ")");
-        lua_concat(L, 5);
-    } else {
-        lua_concat(L, 2);
-    }
-    sut_push_error(L, started ? SUT_ERR_TOO_MANY_RESTARTS : SUT_ERR_START_FAILED);
+    push_sentinel(L, failure->why);
     wrap(L);
     push_cause(L, failure->service, failure->end);
     wrap(L);
@@ -118,8 +112,7 @@ static int make(lua_State *L) {
 /* Without memory at least what it is, if not whose. */
 static void keep_bare(lua_State *L, const struct failure *failure) {
     sut_push_object(L, failure->sup);
-    sut_push_error(L, failure->why == SUT_END_GAVE_UP ? SUT_ERR_TOO_MANY_RESTARTS
-                                                      : SUT_ERR_START_FAILED);
+    push_sentinel(L, failure->why);
     (void)lua_setiuservalue(L, -2, failure->kept_in);
     lua_pop(L, 1);
 }

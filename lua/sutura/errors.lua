@@ -90,7 +90,7 @@ errors.named = {
     ERR_RESTARTING = new("the service is about to be restarted"),
     ERR_ALREADY_PRESENT = new("the supervisor has a service of this name already"),
     ERR_TOO_MANY_RESTARTS = new("there were too many restarts"),
-    ERR_START_FAILED = new("a service did not start"),
+    ERR_START_FAILED = new("the service did not start"),
     ERR_MAX_CHILDREN = new("the supervisor has as many services as it may have"),
 }
 

@@ -22,6 +22,7 @@ local text = require "sutura.text"
 ---@field current_failures? number
 ---@field failure_threshold? number
 ---@field restarting? boolean
+---@field queued? boolean restarted after the pause
 ---@field stopping? boolean
 ---@field run? integer
 ---@field error? any
@@ -69,6 +70,15 @@ local function error_text(self)
     return message ~= nil and text.of(message) or nil
 end
 
+-- Whether and when it runs again.
+local function prospect(self)
+    local delay = rawget(self, "delay")
+    if not rawget(self, "restarting") then
+        return rawget(self, "queued") and "not restarting now" or "not restarted"
+    end
+    return delay ~= nil and "restarting in " .. seconds_text(delay) or "restarting"
+end
+
 -- What follows from an end: "(run 3, failures 2 of 5, restarting)".
 local function consequence(self)
     local parts = {}
@@ -83,7 +93,7 @@ local function consequence(self)
             parts[#parts + 1] = ("failures %s of %s"):format(number_text(failures),
                 number_text(rawget(self, "failure_threshold")))
         end
-        parts[#parts + 1] = rawget(self, "restarting") and "restarting" or "not restarting now"
+        parts[#parts + 1] = prospect(self)
     end
     return (" (%s)"):format(table.concat(parts, ", "))
 end
