@@ -210,6 +210,8 @@ int luaopen_sutura_core(lua_State *L) {
     (void)sut_open_nested(L);
     lua_setfield(L, -3, "coroutine");
     lua_pop(L, 1);
+    sut_push_supervisor_methods(L);
+    lua_setfield(L, -2, "supervisor_methods");
     lua_pushliteral(L, SUT_VERSION);
     lua_setfield(L, -2, "_VERSION");
     lua_pushstring(L, uv_version_string());

@@ -215,3 +215,12 @@ void sut_open_supervisor(lua_State *L) {
     lua_setfield(L, -2, "__metatable");
     lua_pop(L, 1);
 }
+
+/* They are the first upvalue of __index. */
+void sut_push_supervisor_methods(lua_State *L) {
+    luaL_getmetatable(L, SUT_SUPERVISOR_TYPE);
+    lua_getfield(L, -1, "__index");
+    (void)lua_getupvalue(L, -1, 1);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+}

@@ -216,6 +216,9 @@ void sut_supervisor_finished(struct sut_runtime *runtime, struct sut_supervisor 
 void sut_service_released(struct sut_runtime *runtime, struct sut_service *core);
 int sut_deliver(struct sut_runtime *runtime, struct sut_event *event);
 
+/* Pushes the table of the methods of supervisors, for those that are written in Lua. */
+void sut_push_supervisor_methods(lua_State *L);
+
 /* Metatables of supervisors, tokens and handles; the sut_lua userdata is on the top and stays. */
 void sut_open_supervisor(lua_State *L);
 void sut_open_token(lua_State *L);
