@@ -55,8 +55,11 @@ static void mark(struct sut_supervisor *sup, const struct sut_service *failed) {
 }
 
 void sut_supervisor_regroup(struct sut_supervisor *sup, struct sut_service *failed) {
+    bool advancing = sup->advancing;
     sup->grouping = true;
+    sup->advancing = true; /* nothing stops before all are marked */
     mark(sup, failed);
+    sup->advancing = advancing;
     sup->cursor = sut_supervisor_last(sup);
     sut_supervisor_settled(sup);
 }

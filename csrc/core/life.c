@@ -98,7 +98,9 @@ static void ran(struct sut_service *service, const struct sut_cue *cue) {
         enter(service, SUT_STATE_RUNNING);
     }
     if (parent->lifecycle_events) sut_supervisor_emit(parent, service, SUT_EVENT_SERVICE_START);
-    if (!service->notifies) sut_supervisor_ready(parent);
+    if (service->notifies) return;
+    sut_supervisor_advance(parent); /* somebody may have waited for this one by name */
+    sut_supervisor_ready(parent);
 }
 
 static void ready(struct sut_service *service, const struct sut_cue *cue) {
@@ -146,26 +148,24 @@ static void follow(struct sut_service *service, enum sut_after after) {
 
 /* A stop of something that does not run only decides what becomes of it. */
 static void stop_idle(struct sut_service *service, const struct sut_cue *cue) {
+    struct sut_supervisor *parent = service->parent;
     if (cue->after == SUT_AFTER_KEEP) service->first = false;
     if (service->state != SUT_STATE_IDLE) enter(service, SUT_STATE_IDLE);
     follow(service, cue->after);
+    sut_supervisor_settled(parent);
 }
 
 /* Of one that waits for others; to be started is what it waits for. */
 static void stop_waiting(struct sut_service *service, const struct sut_cue *cue) {
-    struct sut_supervisor *parent = service->parent;
     if (cue->after == SUT_AFTER_RESTART || cue->after == SUT_AFTER_GROUP) return;
     stop_idle(service, cue);
-    sut_supervisor_settled(parent);
 }
 
 /* Asked to stop before its first resume: it never starts. */
 static void recall(struct sut_service *service, const struct sut_cue *cue) {
-    struct sut_supervisor *parent = service->parent;
     tree_of(service)->host->recall(service);
     service->run--;
     stop_idle(service, cue);
-    sut_supervisor_settled(parent);
 }
 
 static void kill_now(struct sut_service *service) {

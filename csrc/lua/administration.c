@@ -25,7 +25,8 @@ static void ask_to_remove(lua_State *L, struct sut_lua_supervisor *sup,
     struct sut_id id = service->id;
     sut_prepare(L, sup->rt);
     sut_token_outlives(sup->rt, service);
-    if (!sut_tree_find(sup->core.tree, id)) return; /* a finalizer has removed it meanwhile */
+    /* A finalizer may have removed it meanwhile. */
+    if (sut_slot_find(&sup->core.tree->slots, id) != service || service->ghost) return;
     sut_prepare(L, sup->rt);
     sut_service_stop(service, SUT_AFTER_FORGET);
     sut_loop_touch(&sup->rt->rt);
@@ -41,8 +42,9 @@ int sut_supervisor_remove(lua_State *L) {
     struct sut_service *service;
     check_token(L, "remove");
     service = sut_find_service(L, sup, 2, "remove");
-    if (!service) return is_wrong_supervisor(L) ? 2 : answer_true(L);
-    ask_to_remove(L, sup, service);
+    if (!service && is_wrong_supervisor(L)) return 2;
+    if (!service) service = sut_find_retired(L, sup, 2);
+    if (service) ask_to_remove(L, sup, service);
     return answer_true(L);
 }
 
@@ -72,6 +74,7 @@ int sut_supervisor_remove_and_wait(lua_State *L) {
     service = sut_find_service(L, sup, 2, "remove_and_wait");
     if (!service && is_wrong_supervisor(L)) return 2;
     if (sup->core.state == SUT_SUPERVISOR_TERMINATED) return sut_fail(L, SUT_ERR_NOT_RUNNING);
+    if (!service) service = sut_find_retired(L, sup, 2);
     if (!service) return answer_true(L);
     if (sut_is_caller(self, service) || sut_cannot_wait(L, self) || limit == 0 ||
         (self->current && self->current->shields > 0 && sut_caller_is_under(self, service))) {
@@ -86,7 +89,7 @@ int sut_supervisor_remove_and_wait(lua_State *L) {
     id = service->id;
     ask_to_remove(L, sup, service);
     service = sut_slot_find(&sup->core.tree->slots, id);
-    if (!service || service->ghost) return answer_true(L);
+    if (!service || service->ghost || !sut_service_lives(service)) return answer_true(L);
     sut_list_append(&sut_service_of(service)->extras->waiters, &co->task.node);
     return sut_wait(L, self, co, SUT_WAIT_SERVICE,
                     sut_time_after(sut_runtime_now(&sup->rt->rt), limit), removed, 0);

@@ -149,6 +149,9 @@ void sut_supervisor_give_up(struct sut_lua_supervisor *sup);
 struct sut_service *sut_find_service(lua_State *L, struct sut_lua_supervisor *sup, int arg,
                                      const char *fn);
 
+/* The service of a token argument when it is over for this life and hidden, or NULL. */
+struct sut_service *sut_find_retired(lua_State *L, const struct sut_lua_supervisor *sup, int arg);
+
 /* Module functions and methods, by file. */
 int sut_supervisor_add_service(lua_State *L);
 int sut_supervisor_remove(lua_State *L);

@@ -234,3 +234,9 @@ struct sut_service *sut_find_service(lua_State *L, struct sut_lua_supervisor *su
     (void)sut_fail(L, name ? SUT_ERR_AMBIGUOUS_NAME : SUT_ERR_UNKNOWN_SERVICE);
     return NULL;
 }
+
+struct sut_service *sut_find_retired(lua_State *L, const struct sut_lua_supervisor *sup, int arg) {
+    const struct sut_token *token = luaL_testudata(L, arg, SUT_TOKEN_TYPE);
+    struct sut_service *service = token ? sut_slot_find(&sup->core.tree->slots, token->id) : NULL;
+    return service && service->retired && service->parent == &sup->core ? service : NULL;
+}
