@@ -6,33 +6,16 @@
  * While it stops, those that have stopped wait (the state "restarting"); a further failure enlarges
  * the group. Nothing loops: a start that fails comes as an input of its own.
  */
+#include "core/order.h"
 #include "core/supervisor.h"
 #include "core/tree.h"
 
-bool sut_service_is_after(const struct sut_service *service, const struct sut_service *other) {
-    if (!service->ordered) return false;
-    for (uint32_t i = 0; i < service->options->after_count; i++)
-        if (service->options->after[i].value == other->id.value) return true;
-    return false;
-}
-
 /* ---- who is in it ---- */
-
-/* Whether one of the siblings that it starts after is in the group. */
-static bool depends_on_group(const struct sut_service *service) {
-    const struct sut_slots *slots = &service->parent->tree->slots;
-    if (!service->ordered) return false;
-    for (uint32_t i = 0; i < service->options->after_count; i++) {
-        const struct sut_service *other = sut_slot_find(slots, service->options->after[i]);
-        if (other && other->grouped) return true;
-    }
-    return false;
-}
 
 /* Dependencies, where any are given, decide instead of the order. */
 static enum sut_relation relation(const struct sut_service *service,
                                   const struct sut_service *failed, bool seen) {
-    bool behind = service->parent->ordered > 0 ? depends_on_group(service) : seen;
+    bool behind = service->parent->ordered > 0 ? sut_order_touches_group(service) : seen;
     if (service == failed) return SUT_RELATION_ITSELF;
     return behind ? SUT_RELATION_BEHIND : SUT_RELATION_BEFORE;
 }
@@ -96,25 +79,22 @@ static bool stop_in_reverse(struct sut_supervisor *sup) {
     return true;
 }
 
-/* Those that other members start after wait for these. */
-static bool is_held(const struct sut_supervisor *sup, const struct sut_service *service) {
-    if (sup->ordered == 0) return false;
-    for (const struct sut_service *later = sut_service_next(service); later;
-         later = sut_service_next(later))
-        if (holds(later) && sut_service_is_after(later, service)) return true;
-    return false;
-}
-
+/* Together, but what starts after a member by name stops before it. */
 static bool stop_in_parallel(struct sut_supervisor *sup) {
-    for (struct sut_service *service = sut_supervisor_last(sup), *before; service;
-         service = before) {
-        before = sut_service_previous(service);
-        if (holds(service) && !is_held(sup, service)) join(service);
+    struct sut_service *service = sut_supervisor_last(sup);
+    bool stopped = true;
+    for (struct sut_service *other = service; other; other = sut_service_previous(other))
+        other->needed = false;
+    while (service) {
+        struct sut_service *before = sut_service_previous(service);
+        if (holds(service) && !service->needed) join(service);
+        if (holds(service)) {
+            sut_order_need_named(service);
+            stopped = false;
+        }
+        service = before;
     }
-    for (struct sut_service *service = sut_supervisor_first(sup); service;
-         service = sut_service_next(service))
-        if (holds(service)) return false;
-    return true;
+    return stopped;
 }
 
 void sut_supervisor_advance_group(struct sut_supervisor *sup) {

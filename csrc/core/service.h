@@ -112,6 +112,7 @@ struct sut_service {
     bool significant : 1;     /* its end may be its supervisor's: auto_shutdown */
     bool backs_off : 1;       /* has its own restart delay */
     bool ordered : 1;         /* starts after the siblings of its options, and no others */
+    bool needed : 1;          /* in a stop under way: by one that starts after it, and is up */
     bool late : 1;            /* it was not ready in its time, and this run is over by that */
     bool first : 1;           /* not ready yet for the first time in its supervisor's life */
     enum sut_after after : 3; /* while it is asked to stop */

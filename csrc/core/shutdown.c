@@ -3,6 +3,7 @@
  * How a supervisor stops: its children one at a time in reverse order or all together, level by
  * level through the tree's list of attention, and by force when somebody will not wait.
  */
+#include "core/order.h"
 #include "core/supervisor.h"
 #include "core/tree.h"
 
@@ -50,20 +51,15 @@ static void ask_all(struct sut_supervisor *sup) {
     }
 }
 
-/* Whether something that starts after it still runs. */
-static bool is_needed(const struct sut_service *service) {
-    for (const struct sut_service *later = sut_service_next(service); later;
-         later = sut_service_next(later))
-        if (is_up(later) && sut_service_is_after(later, service)) return true;
-    return false;
-}
-
 /* In parallel, but what starts after a sibling by name stops before it. */
 static void ask_unneeded(struct sut_supervisor *sup) {
     struct sut_service *service = sut_supervisor_last(sup);
+    for (struct sut_service *other = service; other; other = sut_service_previous(other))
+        other->needed = false;
     while (service) {
         struct sut_service *before = sut_service_previous(service);
-        if (!is_needed(service)) ask_one(service);
+        if (!service->needed) ask_one(service);
+        if (is_up(service)) sut_order_need_named(service);
         service = before;
     }
 }

@@ -6,6 +6,7 @@
  * from where it stands, down into child supervisors and up again when one is complete, and stops at
  * whoever is not ready; it goes on when that has changed.
  */
+#include "core/order.h"
 #include "core/supervisor.h"
 #include "core/tree.h"
 
@@ -59,18 +60,9 @@ static bool blocks(const struct sut_supervisor *sup, const struct sut_service *s
     return sut_service_keeps_waiting(service);
 }
 
-static bool named_are_ready(const struct sut_service *service) {
-    const struct sut_slots *slots = &service->parent->tree->slots;
-    for (uint32_t i = 0; i < service->options->after_count; i++) {
-        const struct sut_service *other = sut_slot_find(slots, service->options->after[i]);
-        if (other && sut_service_keeps_waiting(other)) return false;
-    }
-    return true;
-}
-
 static bool may_start(const struct sut_supervisor *sup, const struct sut_service *service) {
     if (service->state != SUT_STATE_WAITING) return false;
-    return service->ordered ? named_are_ready(service) : !sup->blocked;
+    return service->ordered ? sut_order_is_clear(service) : !sup->blocked;
 }
 
 /* ---- the walk ---- */
@@ -144,7 +136,7 @@ void sut_supervisor_advance(struct sut_supervisor *top) {
 
 void sut_supervisor_launch(struct sut_service *service) {
     struct sut_supervisor *sup = service->parent;
-    if (service->ordered && !named_are_ready(service)) {
+    if (!sut_order_is_clear(service)) {
         sut_service_enter_waiting(service);
         sut_supervisor_look(sup);
         return;

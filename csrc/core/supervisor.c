@@ -57,6 +57,7 @@ static void release(struct sut_service *service) {
 static void leave_walks(struct sut_supervisor *sup, struct sut_service *service) {
     if (sup->cursor == service) sup->cursor = sut_service_previous(service);
     if (sup->walk == service) sup->walk = sut_service_next(service);
+    service->grouped = false;
 }
 
 /* Its name is free again, and it is counted no more. */

@@ -161,11 +161,9 @@ void sut_supervisor_advance(struct sut_supervisor *sup);
 void sut_supervisor_look(struct sut_supervisor *sup);
 void sut_supervisor_ready(struct sut_supervisor *sup);
 
-/* group.c: restarting what the strategy says together with the child, and going on with that. True
- * for `after` when the child starts after the other, by name. */
+/* group.c: restarting what the strategy says together with the child, and going on with that. */
 void sut_supervisor_regroup(struct sut_supervisor *sup, struct sut_service *failed);
 void sut_supervisor_advance_group(struct sut_supervisor *sup);
-bool sut_service_is_after(const struct sut_service *service, const struct sut_service *other);
 
 /* failure.c: ends of children, and the timer of the pause. */
 void sut_supervisor_child_fell(struct sut_supervisor *sup, struct sut_service *service,
