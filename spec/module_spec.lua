@@ -65,27 +65,9 @@ describe("the module", function()
         assert.same({
             failure_decay = 30.0, failure_threshold = 5.0, failure_backoff = 15.0, resume_spacing = 0.0, timeout = 10.0,
             pass_through_panics = false, dont_propagate_termination = false, panic_locals = false,
-            lifecycle_events = false, stop_order = "reverse", children = {},
+            lifecycle_events = false, stop_order = "reverse", strategy = "one_for_one", auto_shutdown = "never",
+            children = {},
         }, normal)
-    end)
-
-    it("takes only the default of what is not built yet", function()
-        local function refuses(text, add, ...)
-            local ok, problem = pcall(add, ...)
-            assert.is_false(ok)
-            assert.matches(text, problem, 1, true)
-        end
-        sutura.supervisor("A", { strategy = "one_for_one", auto_shutdown = "never" })
-        local later = { strategy = "one_for_all", auto_shutdown = "any_significant", intensity = 1, period = 5 }
-        for field, value in pairs(later) do
-            refuses("field '" .. field .. "' is not supported yet", sutura.supervisor, "A", { [field] = value })
-        end
-        local sup = sutura.supervisor("A")
-        sup:add("B", forever, { restart = "permanent", significant = false })
-        later = { restart = "transient", significant = true, backoff = {}, ready = "notify" }
-        for field, value in pairs(later) do
-            refuses("field '" .. field .. "' is not supported yet", sup.add, sup, "B", forever, { [field] = value })
-        end
     end)
 
     it("names the argument, what was expected and what came, at the caller's line", function()

@@ -1,10 +1,11 @@
 -- SPDX-License-Identifier: MIT
 --
 -- The forms in which a service is given to a supervisor, made into one: name, what runs, its kind, its options. It
--- owns the fields of a child spec and the options of `add`; it knows nothing of the tree that the service enters.
+-- owns which fields a child spec has; it knows nothing of the tree that the service enters.
 --
 -- The C module calls this for every `add` but the plain one of a name and a function, which never comes to Lua.
 
+local child_options = require "sutura.child_options"
 local fields = require "sutura.fields"
 local misuse = require "sutura.misuse"
 local text = require "sutura.text"
@@ -14,25 +15,17 @@ local text = require "sutura.text"
 ---@field supervisor? sutura.Supervisor|fun(self: table): sutura.Supervisor? what it contains: joins hooks and reports
 ---@field serve fun(self: table, ctx: sutura.Context): any
 
----@class sutura.AddOptions
----@field name? string
----@field shutdown? number|"kill"|"infinity" seconds to stop in; default the supervisor's `timeout` (OTP)
----@field kill? boolean default true: closed by force when over its time (ours)
----@field restart? "permanent"
----@field significant? false
-
 ---@class sutura.ChildSpec: sutura.AddOptions
 ---@field run function|sutura.ServiceObject|sutura.Supervisor
 
 local child_spec = {}
 
 local OPTIONS = {
-    "backoff", "kill", "name", "ready", "restart", "shutdown", "significant", "start_timeout",
+    "after", "backoff", "kill", "name", "ready", "restart", "shutdown", "significant", "start_timeout",
 }
 local FIELDS = {
-    "backoff", "kill", "name", "ready", "restart", "run", "shutdown", "significant", "start_timeout",
+    "after", "backoff", "kill", "name", "ready", "restart", "run", "shutdown", "significant", "start_timeout",
 }
-local RESTARTS = { "permanent", "transient", "temporary" }
 
 -- Indexing a userdata may raise; a service object never does.
 local function index(value, key)
@@ -91,35 +84,11 @@ local function contained_supervisor(core, place, object)
     return core.is_supervisor(field) and field or nil
 end
 
-local function shutdown_of(place, from)
-    local value = from.shutdown
-    if value == nil or value == "kill" or value == "infinity" then
-        return value
-    elseif math.type(value) and value >= 0 and value < math.huge then
-        return value + 0.0
-    end
-    misuse.refuse_value(place .. ": field 'shutdown'", 'a finite number >= 0, "kill" or "infinity"', value)
-end
-
--- The options among the fields of `from`, or nil if all are left to their defaults.
-local function options_of(place, from)
-    fields.choice(place, from, "restart", RESTARTS, 1)
-    fields.unsupported(place, from, "significant", false)
-    fields.unsupported(place, from, "backoff")
-    fields.unsupported(place, from, "ready")
-    fields.unsupported(place, from, "start_timeout")
-    local shutdown = shutdown_of(place, from)
-    local kill = fields.typed(place, from, "kill", "boolean")
-    if shutdown == "kill" and kill == false then
-        misuse.refuse('%s: field \'shutdown\' is "kill", so field \'kill\' cannot be false', place)
-    end
-    if shutdown == nil and kill == nil then
-        return nil
-    end
-    return { shutdown = shutdown, kill = kill }
-end
-
-local function kind_of(core, value)
+--- What kind of service a value is, or nil if it is none.
+---@param core table the C module
+---@param value any
+---@return "function"|"object"|"supervisor"|nil
+function child_spec.kind(core, value)
     if type(value) == "function" then
         return "function"
     elseif core.is_supervisor(value) then
@@ -129,26 +98,28 @@ local function kind_of(core, value)
     end
 end
 
--- The child that runs `run`, with the fields of `from` (a child spec or the options of `add`).
-local function child_of(core, place, run, kind, from)
-    local name = fields.name(place, from, "name")
-    local options = options_of(place, from)
+local function name_of(place, run, kind)
     if kind == "function" then
-        return name or place_of(run), run, kind, options
-    elseif kind == "supervisor" then
-        return name or run.name, run, kind, options
+        return place_of(run)
     end
-    local contained = contained_supervisor(core, place, run)
+    return kind == "supervisor" and run.name or name_of_object(place, run)
+end
+
+-- The child that runs `run`, with the fields of `from` (a child spec or the options of `add`).
+local function child_of(core, place, run, kind, from, name)
+    name = fields.name(place, from, "name") or name or name_of(place, run, kind)
+    local options = child_options(place, from, kind, name)
+    local contained = kind == "object" and contained_supervisor(core, place, run)
     if contained then
         options = options or {}
         options.supervisor = contained
     end
-    return name or name_of_object(place, run), run, kind, options
+    return name, run, kind, options
 end
 
 local function from_table(core, place, spec)
     fields.only(place, spec, FIELDS)
-    local kind = kind_of(core, spec.run)
+    local kind = child_spec.kind(core, spec.run)
     if not kind then
         misuse.refuse_value(place .. ": field 'run'",
             "a function, an object with a method 'serve' or a supervisor", spec.run)
@@ -171,7 +142,7 @@ local function from_name(core, place, name, run, options)
     if name == "" then
         misuse.refuse_value(place .. ": argument 'name'", "a non-empty string", name)
     end
-    local kind = kind_of(core, run)
+    local kind = child_spec.kind(core, run)
     if not kind then
         misuse.refuse_value(place .. ": argument 'service'",
             "a function, an object with a method 'serve' or a supervisor", run)
@@ -180,8 +151,7 @@ local function from_name(core, place, name, run, options)
     if options.name ~= nil and options.name ~= name then
         misuse.refuse("%s: the service is named twice, \"%s\" and by field 'name'", place, text.line(name, 60))
     end
-    local _, _, _, normal = child_of(core, place, run, kind, options)
-    return name, run, kind, normal
+    return child_of(core, place, run, kind, options, name)
 end
 
 --- One child from the arguments of `add`, or from an element of `children`.
@@ -195,12 +165,12 @@ end
 ---@return string name
 ---@return function|table|userdata run
 ---@return "function"|"object"|"supervisor" kind
----@return table? options nil, or { shutdown, kill, supervisor }
+---@return table? options nil, or what `child_options` gives and the `supervisor` that an object contains
 function child_spec.from(core, place, first, second, third)
     if type(first) == "string" then
         return from_name(core, place, first, second, third)
     end
-    local kind = kind_of(core, first)
+    local kind = child_spec.kind(core, first)
     if kind then
         return child_of(core, place, first, kind, check_options(place, second))
     elseif type(first) ~= "table" then

@@ -35,6 +35,42 @@ function fields.number(place, from, name, infinite)
     return value + 0.0
 end
 
+--- A number of seconds that is more than none.
+---@param place string
+---@param from table
+---@param name string
+---@return number?
+function fields.positive(place, from, name)
+    local value = from[name]
+    if value == nil then
+        return nil
+    end
+    if not (math.type(value) and value > 0 and value < math.huge) then
+        misuse.refuse_value(where(place, name), "a finite number > 0", value)
+    end
+    return value + 0.0
+end
+
+--- A whole number, also one that is written as a float.
+---@param place string
+---@param from table
+---@param name string
+---@param least integer
+---@param most? integer
+---@return integer?
+function fields.integer(place, from, name, least, most)
+    local value = from[name]
+    if value == nil then
+        return nil
+    end
+    local whole = math.type(value) and math.tointeger(value)
+    if not whole or whole < least or (most and whole > most) then
+        misuse.refuse_value(where(place, name), most and ("an integer from %d to %d"):format(least, most)
+            or ("an integer >= %d"):format(least), value)
+    end
+    return whole
+end
+
 --- A value of one Lua type.
 ---@param place string
 ---@param from table
@@ -70,40 +106,47 @@ local function quoted_list(words)
     return table.concat(quoted, " or ")
 end
 
---- One of some words, of which only the first `supported` can be used yet.
+--- One of some words.
 ---@param place string
 ---@param from table
 ---@param name string
 ---@param words string[]
----@param supported? integer default: all
 ---@return string?
-function fields.choice(place, from, name, words, supported)
+function fields.choice(place, from, name, words)
     local value = from[name]
     if value == nil then
         return nil
     end
-    for i, word in ipairs(words) do
+    for _, word in ipairs(words) do
         if value == word then
-            if i > (supported or #words) then
-                misuse.refuse("%s is not supported yet, but for %s", where(place, name),
-                    quoted_list({ table.unpack(words, 1, supported) }))
-            end
             return word
         end
     end
     misuse.refuse_value(where(place, name), quoted_list(words), value)
 end
 
---- A field that a later version brings: only its default, or nothing, is accepted.
+--- An array without holes; what its elements are is for the caller to check.
 ---@param place string
 ---@param from table
 ---@param name string
----@param default any
-function fields.unsupported(place, from, name, default)
-    local value = from[name]
-    if value ~= nil and value ~= default then
-        misuse.refuse("%s is not supported yet", where(place, name))
+---@return table? array the user's own
+---@return integer? count of its elements
+function fields.array(place, from, name)
+    local array = fields.typed(place, from, name, "table")
+    if array == nil then
+        return nil
     end
+    local count = 0
+    for i in ipairs(array) do
+        count = i
+    end
+    for key in next, array do
+        if not (math.type(key) == "integer" and key >= 1 and key <= count) then
+            misuse.refuse("%s: expected an array without holes, got the key [%s]", where(place, name),
+                misuse.describe(key))
+        end
+    end
+    return array, count
 end
 
 --- Refuses every key that is none of the known names, with the nearest of these in the message.

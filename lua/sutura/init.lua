@@ -57,6 +57,14 @@ core.setup({
         local name, run, kind, options = spec.child(core, level + 1, ...)
         return name, run, kind, options
     end,
+    update_spec = function(name, given, level)
+        local normal = spec.update(name, given, level + 1)
+        return normal
+    end,
+    template_spec = function(given, level)
+        local normal, options, max_children, name, run = spec.template(given, level + 1)
+        return normal, options, max_children, name, run
+    end,
 })
 
 ---@class sutura
