@@ -146,7 +146,7 @@ local function signature(block)
         names = names .. (param.optional and (i > 1 and " [" or "[") .. name .. "]" or name)
     end
     local shown = block.name:gsub("^Supervisor:", "sup:"):gsub("^Context:", "ctx:"):gsub("^Runtime:", "rt:")
-        :gsub("^Handle:", "handle:"):gsub("^Event:", "event:")
+        :gsub("^Handle:", "handle:"):gsub("^Event:", "event:"):gsub("^Template:", "t:"):gsub("^Partition:", "p:")
     return shown .. "(" .. names .. ")"
 end
 
@@ -233,17 +233,21 @@ end
 local INPUTS = {
     { "start", "begin a run" },
     { "ran", "its body is about to be resumed for the first time" },
-    { "stop", "end the run on purpose, and then keep, restart or forget it" },
+    { "ready", "its body says that it is ready; of a supervisor, its children are" },
+    { "stop", "end the run on purpose, or give up the next one, and say what becomes of it" },
     { "gave way", "it was resumed after being asked to stop, and waits again" },
-    { "expire", "its time to stop has passed" },
+    { "expire", "its time to stop, to get ready or to back off has passed" },
     { "end", "the run has ended" },
 }
 
 local STATES = {
     idle = "not started, or ended and kept (`stopped` in records)",
     queued = "failed; waits for the end of its supervisor's pause",
+    ["backing off"] = "failed; waits for its own delay (`backing_off` in records)",
+    waiting = "waits for siblings to be ready (`starting` in records), or for its group to stop (`restarting`)",
     starting = "in the run queue, not resumed yet",
-    running = "its body has begun",
+    unready = "its body has begun, and has not said that it is ready (`starting` in records)",
+    running = "its body has begun, and it is ready",
     stopping = "asked to stop, within its time",
     killing = "over its time; closed by force before anything else runs (`stopping` in records)",
     abandoned = "over its time, not to be killed, still alive (`stopping` in records)",
@@ -252,15 +256,20 @@ local STATES = {
 local ACTIONS = {
     amend = "changes what becomes of it once its run has ended; to be forgotten sticks",
     ask = "cancels its context and gives it its time to stop",
-    begin = "puts a new run at the end of the run queue; a child supervisor begins its own services",
+    begin = "puts a new run at the end of the run queue, or lets it wait for the siblings that it is `after`; a child"
+        .. " supervisor begins its own services",
     broken = "cannot come: the program checks that it does not",
     fell = "nobody asked for this end: it is counted, and the policy restarts, queues or lets go",
     gave_way = "goes on waiting for its end, or overruns if its time has passed",
+    late = "a failed start: it is told and counted, and the run is asked to stop",
     nothing = "nothing",
     overrun = "event `stop_timeout`; closed by force, or left if it may not be",
-    ran = "counts as running",
+    ran = "counts as running, or as not ready yet",
+    ready = "counts as running; who waits for it may start",
     recall = "takes it out of the run queue: it never starts",
+    retry = "the delay has passed: restarts it, or its group, or lets it queue in a pause",
     stop_idle = "keeps, restarts or forgets it at once",
+    stop_waiting = "as stop_idle; to be started is what it waits for anyhow",
     stopped = "keeps, restarts or forgets it, and its supervisor's stop goes on",
 }
 
@@ -277,7 +286,7 @@ local function state_page()
     local rows = require("sutura.core").life_table()
     local out = {
         "# The life of a service", "",
-        "<!-- Written by `make doc` from the table in csrc/core/service.c. -->", "",
+        "<!-- Written by `make doc` from the table in csrc/core/life.c. -->", "",
         "A service is a state machine. The table is the program's own: a row is the state that a service is in, a",
         "column is what comes, and the cell is what is done then.", "",
     }
