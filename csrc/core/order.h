@@ -13,6 +13,10 @@
 /* True when none of the named siblings is on its way to be ready. True for one that names none. */
 bool sut_order_is_clear(const struct sut_service *service);
 
+/* The sibling that a child in the state WAITING waits for first: for it to stop while its group
+ * does, else for it to be ready. NULL when that cannot be said. */
+const struct sut_service *sut_order_waits_for(const struct sut_service *service);
+
 /* True when one of the named siblings is in the group that restarts. */
 bool sut_order_touches_group(const struct sut_service *service);
 
