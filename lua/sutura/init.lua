@@ -30,6 +30,7 @@ local as_service = require "sutura.as_service"
 local errors = require "sutura.errors"
 local event = require "sutura.event"
 local log = require "sutura.log"
+local partition = require "sutura.partition"
 local check_runtime_options = require "sutura.runtime_options"
 local spec = require "sutura.spec"
 
@@ -78,6 +79,7 @@ local sutura = {
     ---@param given? sutura.SupervisorSpec
     ---@return sutura.Supervisor
     supervisor = core.supervisor,
+    partition = partition(core),
     sleep = core.sleep,
     yield = core.yield,
     now = core.now,
