@@ -15,9 +15,6 @@ static int setup(void **unused) {
     return 0;
 }
 
-#define state_is(body, word) assert_string_equal(word, sut_service_state_name(&(body)->service))
-#define in_state(body, wanted) assert_int_equal(wanted, (body)->service.state)
-
 /* ---- stopping ---- */
 
 static void ask_stubborn(int64_t timeout_ns, bool kill) {

@@ -16,9 +16,6 @@ static int setup(void **unused) {
     return 0;
 }
 
-#define state_is(body, word) assert_string_equal(word, sut_service_state_name(&(body)->service))
-#define in_state(body, wanted) assert_int_equal(wanted, (body)->service.state)
-
 /* ---- idle ---- */
 
 TEST(idle_starts_at_the_end_of_the_run_queue) {
@@ -204,7 +201,7 @@ TEST(running_and_asked_to_stop_has_the_time_of_its_supervisor) {
 
 TEST(a_time_of_its_own_comes_before_the_supervisors) {
     a->service.shutdown = SUT_SHUTDOWN_TIME;
-    a->service.shutdown_ms = 3000;
+    options_of(a)->shutdown_ms = 3000;
     a->script = STUBBORN;
     serve(&fake);
     stop_body(&fake, a, SUT_AFTER_KEEP);

@@ -27,7 +27,7 @@ static void assert_table(double decay_s, const struct row *rows, int count) {
     struct sut_policy policy = {.decay_s = decay_s, .threshold = HUGE_VAL};
     struct sut_score score = {0};
     for (int i = 0; i < count; i++) {
-        sut_policy_fail(&policy, &score, rows[i].now_ns);
+        sut_policy_fail(&policy, &score, false, rows[i].now_ns);
         assert_same(score.value, rows[i].value);
     }
 }
@@ -37,7 +37,7 @@ static void the_first_failure_makes_the_score_one(void **state) {
     struct sut_policy policy = {.decay_s = 30, .threshold = 5};
     struct sut_score score = {0};
     assert_same(sut_policy_score(&policy, &score, 99 * SECOND_NS), 0);
-    assert_int_equal(sut_policy_fail(&policy, &score, 99 * SECOND_NS), SUT_VERDICT_RESTART);
+    assert_int_equal(sut_policy_fail(&policy, &score, false, 99 * SECOND_NS), SUT_VERDICT_RESTART);
     assert_same(score.value, 1);
 }
 
@@ -85,7 +85,7 @@ static void looking_at_the_score_decays_it_without_a_change(void **state) {
     };
     struct sut_policy policy = {.decay_s = 30, .threshold = 5};
     struct sut_score score = {0};
-    sut_policy_fail(&policy, &score, 0);
+    sut_policy_fail(&policy, &score, false, 0);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         assert_same(sut_policy_score(&policy, &score, rows[i].now_ns), rows[i].value);
     assert_same(score.value, 1);
@@ -97,8 +97,8 @@ static void a_score_at_the_threshold_does_not_pause_yet(void **state) {
     struct sut_policy policy = {.decay_s = HUGE_VAL, .threshold = 3};
     struct sut_score score = {0};
     for (int i = 0; i < 3; i++)
-        assert_int_equal(sut_policy_fail(&policy, &score, i), SUT_VERDICT_RESTART);
-    assert_int_equal(sut_policy_fail(&policy, &score, 3), SUT_VERDICT_PAUSE);
+        assert_int_equal(sut_policy_fail(&policy, &score, false, i), SUT_VERDICT_RESTART);
+    assert_int_equal(sut_policy_fail(&policy, &score, false, 3), SUT_VERDICT_PAUSE);
     assert_same(score.value, 4);
 }
 
@@ -106,7 +106,7 @@ static void a_threshold_below_one_pauses_at_the_first_failure(void **state) {
     (void)state;
     struct sut_policy policy = {.decay_s = 30, .threshold = 0.5};
     struct sut_score score = {0};
-    assert_int_equal(sut_policy_fail(&policy, &score, 0), SUT_VERDICT_PAUSE);
+    assert_int_equal(sut_policy_fail(&policy, &score, false, 0), SUT_VERDICT_PAUSE);
 }
 
 static void an_infinite_threshold_never_pauses(void **state) {
@@ -114,7 +114,7 @@ static void an_infinite_threshold_never_pauses(void **state) {
     struct sut_policy policy = {.decay_s = HUGE_VAL, .threshold = HUGE_VAL};
     struct sut_score score = {0};
     for (int i = 0; i < 1000; i++)
-        assert_int_equal(sut_policy_fail(&policy, &score, 0), SUT_VERDICT_RESTART);
+        assert_int_equal(sut_policy_fail(&policy, &score, false, 0), SUT_VERDICT_RESTART);
     assert_same(score.value, 1000);
 }
 
@@ -122,8 +122,8 @@ static void an_infinite_decay_forgets_nothing(void **state) {
     (void)state;
     struct sut_policy policy = {.decay_s = HUGE_VAL, .threshold = 5};
     struct sut_score score = {0};
-    sut_policy_fail(&policy, &score, 0);
-    sut_policy_fail(&policy, &score, 1000000 * SECOND_NS);
+    sut_policy_fail(&policy, &score, false, 0);
+    sut_policy_fail(&policy, &score, false, 1000000 * SECOND_NS);
     assert_same(score.value, 2);
     assert_same(sut_policy_score(&policy, &score, INT64_MAX), 2);
 }
@@ -133,11 +133,11 @@ static void a_decay_of_zero_makes_the_score_one_even_at_the_same_instant(void **
     struct sut_policy policy = {.decay_s = 0, .threshold = 1};
     struct sut_score score = {0};
     for (int i = 0; i < 3; i++)
-        assert_int_equal(sut_policy_fail(&policy, &score, 5), SUT_VERDICT_RESTART);
+        assert_int_equal(sut_policy_fail(&policy, &score, false, 5), SUT_VERDICT_RESTART);
     assert_same(score.value, 1);
     assert_same(sut_policy_score(&policy, &score, 5), 1);
     assert_same(sut_policy_score(&policy, &score, 6), 0);
-    sut_policy_fail(&policy, &score, 6);
+    sut_policy_fail(&policy, &score, false, 6);
     assert_same(score.value, 1);
 }
 
@@ -145,11 +145,11 @@ static void after_a_pause_the_next_failure_makes_the_score_one(void **state) {
     (void)state;
     struct sut_policy policy = {.decay_s = 30, .threshold = 1};
     struct sut_score score = {0};
-    sut_policy_fail(&policy, &score, 0);
-    assert_int_equal(sut_policy_fail(&policy, &score, 0), SUT_VERDICT_PAUSE);
-    sut_policy_resume(&score);
+    sut_policy_fail(&policy, &score, false, 0);
+    assert_int_equal(sut_policy_fail(&policy, &score, false, 0), SUT_VERDICT_PAUSE);
+    sut_policy_resume(&score, 0);
     assert_same(sut_policy_score(&policy, &score, 15 * SECOND_NS), 0);
-    assert_int_equal(sut_policy_fail(&policy, &score, 15 * SECOND_NS), SUT_VERDICT_RESTART);
+    assert_int_equal(sut_policy_fail(&policy, &score, false, 15 * SECOND_NS), SUT_VERDICT_RESTART);
     assert_same(score.value, 1);
 }
 

@@ -53,8 +53,8 @@ static void choose_options(struct body *body) {
     struct sut_service *service = &body->service;
     body->script = (enum script)below(3);
     service->kill = below(3) > 0;
-    service->shutdown = (uint8_t)below(SUT_SHUTDOWN_KILL + 1);
-    service->shutdown_ms = (uint32_t)one_of(0, 2, 5) * 1000;
+    service->shutdown = (enum sut_shutdown)(below(SUT_SHUTDOWN_KILL + 1) & 3);
+    options_of(body)->shutdown_ms = (uint32_t)one_of(0, 2, 5) * 1000;
     if (service->shutdown == SUT_SHUTDOWN_KILL) service->kill = true;
 }
 
@@ -232,7 +232,7 @@ static bool waits_for_ever(const struct sut_service *service) {
 
 static void check_service(struct sut_service *service) {
     if (service->state == SUT_STATE_STOPPING) {
-        bool ticks = sut_deadline_armed(&service->u.stop);
+        bool ticks = sut_deadline_armed(&service->u.timer);
         armed += ticks;
         holds(ticks || service->overdue || waits_for_ever(service));
     }

@@ -134,7 +134,7 @@ TEST(a_child_supervisor_has_the_time_its_subtree_needs) {
 TEST(a_time_of_its_own_hurries_only_what_hangs) {
     e->script = STUBBORN;
     web.place.service.shutdown = SUT_SHUTDOWN_TIME;
-    web.place.service.shutdown_ms = 3000;
+    options_of(&web.place)->shutdown_ms = 3000;
     serve(&fake);
     stop_service(&fake, &web.place.service, SUT_AFTER_RESTART);
     pass(&fake, SECONDS(3));
@@ -148,7 +148,7 @@ TEST(a_time_of_its_own_hurries_only_what_hangs) {
 TEST(a_child_supervisor_that_may_not_be_killed_is_abandoned) {
     e->script = STUBBORN;
     web.place.service.shutdown = SUT_SHUTDOWN_TIME;
-    web.place.service.shutdown_ms = 3000;
+    options_of(&web.place)->shutdown_ms = 3000;
     web.place.service.kill = false;
     serve(&fake);
     stop_sup(&fake, root);

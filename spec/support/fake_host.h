@@ -5,7 +5,8 @@
  * A body obeys when it is asked to stop, unless its script says otherwise. Nothing happens by
  * itself: `run` gives every ready body its turn, `settle` does what the tree has asked for, and
  * `pass` lets time go by. What was emitted is kept as text, one line an event, and `said` compares
- * and forgets it.
+ * and forgets it. While `tracing`, what bodies do is kept as well, and `did` compares that: "+a" it
+ * is put to start, "~a" it is recalled, "!a" it is asked to stop, "-a" it has ended.
  */
 #ifndef SPEC_FAKE_HOST_H
 #define SPEC_FAKE_HOST_H
@@ -26,6 +27,7 @@
 
 #define TEST(name) static void name(void **unused __attribute__((unused)))
 #define SECONDS(n) ((int64_t)(n)*INT64_C(1000000000))
+#define AFTER_MOST 4
 
 enum script { OBEY, STUBBORN, SHIELDED };
 
@@ -37,6 +39,9 @@ struct body {
     bool heap; /* freed when the tree releases it */
     bool gone; /* released, and not on the heap */
     uint32_t starts, recalls, cancels, ends;
+    /* A struct sut_options, for one that has any. */
+    _Alignas(struct sut_options) unsigned char room[sizeof(struct sut_options) +
+                                                    AFTER_MOST * sizeof(struct sut_id)];
 };
 
 /* A supervisor together with the service that stands for it in its parent. */
@@ -52,9 +57,16 @@ struct fake {
     struct sut_list ready;
     char log[8192];
     size_t logged;
+    char trace[4096];
+    size_t traced;
     uint32_t kills, released, finished, last_seq;
+    uint32_t ready_calls;
     bool mute; /* events are delivered, but not written down */
+    bool tracing;
     const struct sut_service *reason;
+    enum sut_end reason_end;
+    const struct sut_service *unstarted; /* of the latest start_failed */
+    enum sut_end unstarted_end;
     void (*hook)(struct fake *fake, const struct sut_event *event);
 };
 
@@ -68,8 +80,19 @@ static inline struct body *body_of(struct sut_service *service) {
     return SUT_CONTAINER(service, struct body, service);
 }
 
+static inline void trace(struct sut_service *service, char what) {
+    struct fake *fake = fake_of(service);
+    if (!fake->tracing) return;
+    size_t room = sizeof fake->trace - fake->traced;
+    int size = snprintf(fake->trace + fake->traced, room, "%s%c%s", fake->traced ? " " : "", what,
+                        body_of(service)->name);
+    fake->traced += (size_t)size;
+    assert_true(fake->traced < sizeof fake->trace);
+}
+
 static inline void fake_start(struct sut_service *service) {
     struct body *body = body_of(service);
+    trace(service, '+');
     assert_true(sut_list_empty(&body->ready));
     body->starts++;
     sut_list_append(&fake_of(service)->ready, &body->ready);
@@ -79,26 +102,51 @@ static inline void fake_recall(struct sut_service *service) {
     struct body *body = body_of(service);
     assert_false(sut_list_empty(&body->ready));
     body->recalls++;
+    trace(service, '~');
     sut_list_remove(&body->ready);
 }
 
 static inline bool fake_cancel(struct sut_service *service) {
     struct body *body = body_of(service);
     body->cancels++;
+    trace(service, '!');
     if (body->script == SHIELDED) return false;
     sut_list_remove(&body->ready);
     sut_list_append(&fake_of(service)->ready, &body->ready);
     return true;
 }
 
-static inline void fake_reason(struct sut_supervisor *sup, struct sut_service *service) {
-    SUT_CONTAINER(sup->tree, struct fake, tree)->reason = service;
+static inline void fake_reason(struct sut_supervisor *sup, struct sut_service *service,
+                               enum sut_end end) {
+    struct fake *fake = SUT_CONTAINER(sup->tree, struct fake, tree);
+    fake->reason = service;
+    fake->reason_end = end;
+}
+
+static inline void fake_ready(struct sut_supervisor *sup) {
+    assert_int_equal(0, sup->pending);
+    SUT_CONTAINER(sup->tree, struct fake, tree)->ready_calls++;
+}
+
+static inline void fake_start_failed(struct sut_supervisor *sup, struct sut_service *service,
+                                     enum sut_end end) {
+    struct fake *fake = SUT_CONTAINER(sup->tree, struct fake, tree);
+    fake->unstarted = service;
+    fake->unstarted_end = end;
 }
 
 /* ---- building ---- */
 
 static inline void fake_init(struct fake *fake) {
-    static const struct sut_host host = {offsetof(struct body, name), fake_start, fake_recall, fake_cancel, fake_reason};
+    static const struct sut_host host = {
+        .text_at = offsetof(struct body, name),
+        .start = fake_start,
+        .recall = fake_recall,
+        .cancel = fake_cancel,
+        .reason = fake_reason,
+        .ready = fake_ready,
+        .start_failed = fake_start_failed,
+    };
     memset(fake, 0, sizeof *fake);
     sut_tree_init(&fake->tree, &host, &fake->deadlines);
     sut_list_init(&fake->ready);
@@ -114,20 +162,70 @@ static inline void body_init(struct body *body, const char *name) {
     sut_service_init(&body->service, (uint32_t)strlen(name));
 }
 
+/* The options of the body, made at the first call: no start timeout, a backoff of 1, 2, 4, 8 s. */
+static inline struct sut_options *options_of(struct body *body) {
+    struct sut_options *options = body->service.options;
+    if (options) return options;
+    options = (struct sut_options *)(void *)body->room;
+    options->start_timeout_ns = SUT_NEVER;
+    options->backoff = (struct sut_backoff){.min_ns = SECONDS(1),
+                                            .max_ns = SECONDS(8),
+                                            .reset_after_ns = SECONDS(8),
+                                            .factor = 2,
+                                            .due_ns = SUT_NEVER};
+    body->service.options = options;
+    return options;
+}
+
 static inline void reserve(struct fake *fake) {
     assert_int_equal(0, sut_tree_reserve(&fake->tree));
 }
 
-/* A body on the heap, freed when the tree releases it. */
-static inline struct body *add_body(struct fake *fake, struct sut_supervisor *sup,
-                                    const char *name) {
+/* A body on the heap, freed when the tree releases it; not added yet. */
+static inline struct body *new_body(const char *name) {
     struct body *body = calloc(1, sizeof *body);
     assert_non_null(body);
     body_init(body, name);
     body->heap = true;
+    return body;
+}
+
+static inline struct body *add_new(struct fake *fake, struct sut_supervisor *sup,
+                                   struct body *body) {
     reserve(fake);
     assert_int_equal(SUT_OK, sut_supervisor_add(sup, &body->service));
     return body;
+}
+
+static inline struct body *add_body(struct fake *fake, struct sut_supervisor *sup,
+                                    const char *name) {
+    return add_new(fake, sup, new_body(name));
+}
+
+/* One of its supervisor's spec. */
+static inline struct body *add_fixed(struct fake *fake, struct sut_supervisor *sup,
+                                     const char *name) {
+    struct body *body = new_body(name);
+    body->service.fixed = true;
+    return add_new(fake, sup, body);
+}
+
+/* A fixed one that says itself when it is ready. */
+static inline struct body *add_notifier(struct fake *fake, struct sut_supervisor *sup,
+                                        const char *name) {
+    struct body *body = new_body(name);
+    body->service.fixed = true;
+    body->service.notifies = true;
+    return add_new(fake, sup, body);
+}
+
+/* Names one more sibling, or none, that the body starts after; before it is added. */
+static inline void start_after(struct body *body, const struct body *other) {
+    struct sut_options *options = options_of(body);
+    body->service.ordered = true;
+    if (!other) return;
+    assert_true(options->after_count < AFTER_MOST);
+    options->after[options->after_count++] = other->service.id;
 }
 
 /* A child supervisor; the memory is the test's. */
@@ -166,9 +264,12 @@ static inline void write_event(struct fake *fake, const struct sut_event *event)
     int size = snprintf(out, room, "%g %s %s", (double)event->time_ns / 1e9, path,
                         sut_event_name((enum sut_event_type)event->type));
     if (has_score(event)) size += snprintf(out + size, room - (size_t)size, " %.3g", event->score);
-    size += snprintf(out + size, room - (size_t)size, "%s%s%s\n",
-                     event->restarting ? " restarting" : "", event->stopping ? " stopping" : "",
-                     event->killed ? " killed" : "");
+    if (event->type == SUT_EVENT_ESCALATE)
+        size += snprintf(out + size, room - (size_t)size, " %s",
+                         sut_end_name((enum sut_end)event->end));
+    size += snprintf(out + size, room - (size_t)size, "%s%s%s%s\n",
+                     event->restarting ? " restarting" : "", event->puts_off ? " delayed" : "",
+                     event->stopping ? " stopping" : "", event->killed ? " killed" : "");
     fake->logged += (size_t)size;
     assert_true(fake->logged < sizeof fake->log);
 }
@@ -180,6 +281,8 @@ static inline void deliver(struct fake *fake) {
     if (!fake->mute) write_event(fake, event);
     if (event->type == SUT_EVENT_BACKOFF)
         sut_supervisor_backoff(event->supervisor, event->time_ns, event->supervisor->backoff_ns);
+    if (event->puts_off)
+        sut_service_delay(event->service, event->run, event->time_ns, event->delay_ns);
     if (fake->hook) fake->hook(fake, event);
     sut_events_done(&fake->tree.events);
 }
@@ -190,6 +293,16 @@ static inline void deliver(struct fake *fake) {
         assert_string_equal((fake)->log, text);                                                    \
         (fake)->logged = 0;                                                                        \
     } while (0)
+
+#define did(fake, text)                                                                            \
+    do {                                                                                           \
+        (fake)->trace[(fake)->traced] = '\0';                                                      \
+        assert_string_equal((fake)->trace, text);                                                  \
+        (fake)->traced = 0;                                                                        \
+    } while (0)
+
+#define state_is(body, word) assert_string_equal(word, sut_service_state_name(&(body)->service))
+#define in_state(body, wanted) assert_int_equal(wanted, (body)->service.state)
 
 /* ---- the runner ---- */
 
@@ -209,6 +322,7 @@ static inline struct body *take_work(struct sut_list *list) {
 /* Only tells the tree; what follows is for `settle`. */
 static inline void feed_end(struct fake *fake, struct body *body, enum sut_end end) {
     body->ends++;
+    trace(&body->service, '-');
     sut_list_remove(&body->ready);
     reserve(fake);
     sut_service_ended(&body->service, end, (struct sut_detail){0});
@@ -315,6 +429,13 @@ static inline void serve(struct fake *fake) {
 
 static inline void end_body(struct fake *fake, struct body *body, enum sut_end end) {
     feed_end(fake, body, end);
+    settle(fake);
+}
+
+/* The body says that it is ready, from its own turn. */
+static inline void ready_body(struct fake *fake, struct body *body) {
+    reserve(fake);
+    sut_service_ready(&body->service);
     settle(fake);
 }
 
