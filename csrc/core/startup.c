@@ -12,6 +12,11 @@
 
 /* ---- a new life ---- */
 
+/* Whether it begins with this life: a temporary one that was added has one life alone. */
+static bool comes_along(const struct sut_service *service) {
+    return service->fixed || service->run == 0 || service->restart != SUT_RESTART_TEMPORARY;
+}
+
 /* Makes ready what begins with this life, and lets go what does not. */
 static void muster(struct sut_supervisor *sup, struct sut_service *service) {
     if (service->retired) {
@@ -21,8 +26,7 @@ static void muster(struct sut_supervisor *sup, struct sut_service *service) {
     }
     service->grouped = false;
     service->first = true;
-    if (service->state == SUT_STATE_IDLE &&
-        (service->fixed || service->restart != SUT_RESTART_TEMPORARY))
+    if (service->state == SUT_STATE_IDLE && comes_along(service))
         sut_service_enter_waiting(service);
     else if (service->state == SUT_STATE_IDLE)
         sut_supervisor_forget(sup, service);
