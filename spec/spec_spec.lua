@@ -3,22 +3,12 @@
 -- What `sutura.supervisor` and `add` accept, and how they refuse the rest: the argument or field, what was expected,
 -- what came, at the caller's line.
 
+local refusal = require("spec.support.refusal").of
 local sutura = require "sutura"
 
 local NUMBERS = { "failure_decay", "failure_threshold", "failure_backoff", "resume_spacing", "timeout" }
 
 local function nothing() end
-
--- The message of a refusal without its place, after proving that the place is the line of the call.
-local function refusal(fn, ...)
-    local ok, message = pcall(fn, ...)
-    assert.is_false(ok, "nothing was raised")
-    local line, rest = message:match("^%.?/?spec/spec_spec%.lua:(%d+): (.*)$")
-    assert.is_truthy(line, message)
-    local info = debug.getinfo(fn, "S")
-    assert.is_true(tonumber(line) >= info.linedefined and tonumber(line) <= info.lastlinedefined, message)
-    return rest
-end
 
 local function refused_spec(spec)
     return refusal(function()
@@ -61,8 +51,8 @@ describe("the spec of a supervisor", function()
             event_hook = nothing, failure_decay = 30, failure_threshold = 5, failure_backoff = 15,
             backoff_jitter = sutura.no_jitter, resume_spacing = 0, timeout = 10, pass_through_panics = false,
             dont_propagate_termination = true, format_error = tostring, panic_locals = true, redact = nothing,
-            lifecycle_events = true, stop_order = "parallel", children = {}, strategy = "one_for_one",
-            auto_shutdown = "never",
+            lifecycle_events = true, stop_order = "parallel", children = {}, strategy = "rest_for_one",
+            auto_shutdown = "any_significant", intensity = 3, period = 5,
         })
     end)
 
