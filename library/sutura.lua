@@ -142,6 +142,20 @@ function sutura.no_jitter(seconds) end
 ---@return number seconds
 function sutura.default_jitter(seconds) end
 
+--- A supervisor of `n` like children, of which a key chooses one: work that belongs together stays in one place, and
+--- what fails takes along only its own part.
+---
+--- `factory(i)` gives child `i`, from 1 to `n`, as an element of `children` would; one without a name of its own is
+--- called by its number. `spec` is that of the supervisor, without `children`. Raises on malformed arguments, on what
+--- `factory` raises, and on children that are none. Source: Elixir's PartitionSupervisor.
+---@nodiscard
+---@param name string any non-empty string
+---@param n integer how many children, 1 to 100,000
+---@param factory fun(i: integer): sutura.ChildSpec|sutura.ServiceObject|sutura.Supervisor|function
+---@param spec? sutura.SupervisorSpec
+---@return sutura.Partition
+function sutura.partition(name, n, factory, spec) end
+
 --- Adapts an object with `serve(self)` and `stop(self)` to a service.
 ---
 --- Waits in `serve` do not raise. Asked to stop, `stop` runs in a coroutine of its own, and then `serve` is waited for.
@@ -173,10 +187,10 @@ sutura.CANCELED = nil
 --- The `err` of a context whose deadline has passed.
 ---@type sutura.Error
 sutura.DEADLINE_EXCEEDED = nil
---- The supervisor does not run: from `add` after the stop, `restart`, `remove_and_wait`.
+--- The supervisor does not run: from `add` after the stop, `start`, and calls that need one that runs.
 ---@type sutura.Error
 sutura.ERR_NOT_RUNNING = nil
---- The supervisor has never been served: from `stop` and `unstopped_service_report`.
+--- The supervisor has never been served: from `stop`, `wait_ready` and `unstopped_service_report`.
 ---@type sutura.Error
 sutura.ERR_NOT_STARTED = nil
 --- A service of the supervisor's former life still lives: from `serve` and `serve_background`.
@@ -194,22 +208,24 @@ sutura.ERR_UNKNOWN_SERVICE = nil
 --- More than one service of the supervisor has this name; use the token.
 ---@type sutura.Error
 sutura.ERR_AMBIGUOUS_NAME = nil
---- The service is running. No call returns it yet.
+--- The service is running, starting or stopping: from `restart_child` and `delete_child`. Source: OTP's running.
 ---@type sutura.Error
 sutura.ERR_RUNNING = nil
---- The service is about to be restarted. No call returns it yet.
+--- The service is about to be restarted: from `restart_child` and `delete_child`. Source: OTP's restarting.
 ---@type sutura.Error
 sutura.ERR_RESTARTING = nil
---- The supervisor has a service of this name already. No call returns it yet.
+--- The template has a service of this name already: from `start`. Source: OTP's already_present.
 ---@type sutura.Error
 sutura.ERR_ALREADY_PRESENT = nil
---- There were too many restarts. No call returns it yet.
+--- There were too many restarts or pauses: wrapped in what `serve` returns, with the name and the last failure of the
+--- child. Source: OTP's shutdown.
 ---@type sutura.Error
 sutura.ERR_TOO_MANY_RESTARTS = nil
---- A service did not start. No call returns it yet.
+--- A service did not start: wrapped in what `serve` and `wait_ready` return, with the child's name and failure. Source:
+--- OTP's failed_to_start_child.
 ---@type sutura.Error
 sutura.ERR_START_FAILED = nil
---- The supervisor has as many services as it may have. No call returns it yet.
+--- The template has as many services as it may have: from `start`. Source: Elixir's DynamicSupervisor.
 ---@type sutura.Error
 sutura.ERR_MAX_CHILDREN = nil
 

@@ -8,7 +8,7 @@
 -- annotations use, and raises on any other, so that nothing is left out of the page in silence.
 
 local SOURCES = {
-    "library/sutura.lua", "library/sutura/supervisor.lua", "library/sutura/context.lua",
+    "library/sutura.lua", "library/sutura/spec.lua", "library/sutura/supervisor.lua", "library/sutura/context.lua",
     "library/sutura/runtime.lua", "library/sutura/event.lua",
 }
 

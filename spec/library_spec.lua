@@ -6,7 +6,7 @@
 local sutura = require "sutura"
 
 local SOURCES = {
-    "library/sutura.lua", "library/sutura/supervisor.lua", "library/sutura/context.lua",
+    "library/sutura.lua", "library/sutura/spec.lua", "library/sutura/supervisor.lua", "library/sutura/context.lua",
     "library/sutura/runtime.lua", "library/sutura/event.lua",
 }
 
@@ -89,9 +89,20 @@ local function assert_record(class, record)
     end
 end
 
+-- Refuses fields that are unknown, and each known one by its name.
+local function assert_known(class, make)
+    for field in pairs(assert(classes[class], class)) do
+        local ok, problem = pcall(make, field, coroutine.create(print))
+        assert.is_false(ok, class .. "." .. field)
+        assert.matches("field '" .. field .. "'", problem, 1, true)
+        assert.not_matches("unknown field", problem, 1, true)
+    end
+end
+
 local EVENTS = {
     service_panic = "sutura.PanicEvent", service_terminate = "sutura.TerminateEvent",
     backoff = "sutura.BackoffEvent", resume = "sutura.ResumeEvent", stop_timeout = "sutura.StopTimeoutEvent",
+    escalate = "sutura.EscalateEvent",
     service_start = "sutura.ServiceStartEvent", service_stop = "sutura.ServiceStopEvent",
     supervisor_start = "sutura.SupervisorStartEvent", supervisor_stop = "sutura.SupervisorStopEvent",
 }
@@ -108,6 +119,14 @@ local function eventful_life()
             end,
         })
         sup:add(rt:supervisor("B"))
+        sup:add(rt:supervisor("gives up", { intensity = 0, auto_shutdown = "any_significant", children = {
+            { name = "fails", run = error, restart = "transient", significant = true, backoff = {} },
+        } }), { restart = "temporary" })
+        sup:template { name = "conns", run = sutura.sleep, max_children = 1 }:start(1e6)
+        sup:add { name = "readies", ready = "notify", start_timeout = 1, after = { "conns" }, run = function(ctx)
+            ctx:ready("info")
+            sutura.sleep(1e6)
+        end }
         sup:add("panics", function(ctx)
             for key in pairs(classes["sutura.Context"]) do
                 life.context[key] = life.context[key] or ctx[key]
@@ -142,6 +161,11 @@ describe("the annotations", function()
     end)
 
     it("have every method of every object, and no other", function()
+        for _, prefix in ipairs { "Template", "Partition" } do -- Supervisors, with a method more.
+            for method in pairs(names[prefix]) do
+                names.Supervisor[method] = true
+            end
+        end
         local rt <close> = sutura.runtime({ clock = "virtual" })
         local sup = rt:supervisor("A")
         local handle = sup:serve_background()
@@ -154,20 +178,34 @@ describe("the annotations", function()
         end
     end)
 
-    it("have every field of the spec of a supervisor that can be used, and no other", function()
-        for field in pairs(classes["sutura.SupervisorSpec"]) do
-            local ok, problem = pcall(sutura.supervisor, "A", { [field] = coroutine.create(print) })
-            assert.is_false(ok)
-            assert.matches("field '" .. field .. "'", problem, 1, true)
-            assert.not_matches("unknown field", problem, 1, true)
-            assert.not_matches("is not supported yet", problem, 1, true)
-        end
-        for _, field in ipairs { "intensity", "period" } do
-            assert.is_nil(classes["sutura.SupervisorSpec"][field])
-            assert.error_matches(function()
-                sutura.supervisor("A", { [field] = 1 })
-            end, "is not supported yet", 1, true)
-        end
+    it("have every field of the specs of supervisors, children and templates, and no other", function()
+        assert_known("sutura.SupervisorSpec", function(field, value)
+            sutura.supervisor("A", { [field] = value })
+        end)
+        assert_known("sutura.ChildSpec", function(field, value)
+            local spec = { name = "a", run = print, ready = field == "start_timeout" and "notify" or nil }
+            spec[field] = value
+            sutura.supervisor("A"):add(spec)
+        end)
+        assert_known("sutura.Backoff", function(field, value)
+            sutura.supervisor("A"):add("a", print, { backoff = { [field] = value } })
+        end)
+        assert_known("sutura.TemplateSpec", function(field, value)
+            local spec = { name = "a", run = print, ready = field == "start_timeout" and "notify" or nil }
+            spec[field] = value
+            sutura.supervisor("A"):template(spec)
+        end)
+        assert_known("sutura.SupervisorSettings", function(field, value)
+            sutura.supervisor("A"):update { [field] = value }
+        end)
+        local settings = require("sutura.settings").NAMES
+        assert.same(settings, keys_of((function(class)
+            local known = { event_hook = true }
+            for field in pairs(class) do
+                known[field] = true
+            end
+            return known
+        end)(classes["sutura.SupervisorSettings"])))
     end)
 
     it("have every field of each type of event", function()

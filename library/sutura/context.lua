@@ -80,4 +80,12 @@ function Context:value(k) end
 ---@return boolean ended
 function Context:wait(limit) end
 
+--- Says that the service is ready: what waits for it may start. See `ready` in `sutura.AddOptions`.
+---
+--- `info` stands in the service's record until its run ends. In a service without `ready = "notify"`, and when called
+--- again, it changes that and nothing else. Harmless when the run is over. Raises on a context that is not a service's.
+--- Source: OTP's proc_lib:init_ack, and systemd's sd_notify.
+---@param info? any
+function Context:ready(info) end
+
 return Context

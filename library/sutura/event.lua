@@ -27,7 +27,7 @@ local Event = {}
 ---@return table<string, string|number|boolean>
 function Event:map() end
 
----@alias sutura.AnyEvent sutura.PanicEvent|sutura.TerminateEvent|sutura.BackoffEvent|sutura.ResumeEvent|sutura.StopTimeoutEvent|sutura.ServiceStartEvent|sutura.ServiceStopEvent|sutura.SupervisorStartEvent|sutura.SupervisorStopEvent
+---@alias sutura.AnyEvent sutura.PanicEvent|sutura.TerminateEvent|sutura.BackoffEvent|sutura.ResumeEvent|sutura.StopTimeoutEvent|sutura.EscalateEvent|sutura.ServiceStartEvent|sutura.ServiceStopEvent|sutura.SupervisorStartEvent|sutura.SupervisorStopEvent
 
 --- What every event about a service has.
 ---@class sutura.ServiceEvent: sutura.Event
@@ -39,9 +39,11 @@ function Event:map() end
 --- A service raised. Source: suture v4's EventServicePanic.
 ---@class sutura.PanicEvent: sutura.ServiceEvent
 ---@field type "service_panic"
----@field current_failures number the supervisor's score after it
----@field failure_threshold number
----@field restarting boolean whether it restarts now: false in a pause
+---@field current_failures number the supervisor's score after it; with `intensity` the restarts in the window
+---@field failure_threshold number the supervisor's, or its `intensity`
+---@field restarting boolean whether it restarts now, or after a delay of its own
+---@field queued? true when it restarts after the pause
+---@field delay? number seconds, after jitter, when it restarts after a delay of its own
 ---@field stopping boolean whether it was asked to stop: not counted then
 ---@field error any the value that was raised
 ---@field error_msg string its text
@@ -49,12 +51,15 @@ function Event:map() end
 ---@field stacktrace string taken at the raise; head and tail of a deep one
 ---@field frames sutura.Frame[] the same trace, innermost first
 
---- A service returned, with an error or without. Source: suture v4's EventServiceTerminate.
+--- A service returned, with an error or without, or was not ready in its time. Source: suture v4's
+--- EventServiceTerminate.
 ---@class sutura.TerminateEvent: sutura.ServiceEvent
 ---@field type "service_terminate"
----@field current_failures number the supervisor's score after it
----@field failure_threshold number
----@field restarting boolean whether it restarts now: false in a pause
+---@field current_failures number the supervisor's score after it; with `intensity` the restarts in the window
+---@field failure_threshold number the supervisor's, or its `intensity`
+---@field restarting boolean whether it restarts now, or after a delay of its own
+---@field queued? true when it restarts after the pause
+---@field delay? number seconds, after jitter, when it restarts after a delay of its own
 ---@field stopping boolean whether it was asked to stop: not counted then
 ---@field error? any what it returned as its error
 ---@field error_msg? string its text
@@ -78,6 +83,14 @@ function Event:map() end
 ---@field stacktrace string where it is stuck
 ---@field waiting_for string such as "await at worker.lua:12"; "" when it does not wait
 
+--- A supervisor gives up: it stops its children and ends with an error. Its last failure was told just before. Source:
+--- OTP's report of a supervisor's shutdown.
+---@class sutura.EscalateEvent: sutura.Event
+---@field type "escalate"
+---@field reason string "more than 3 restarts in 5 s", "paused 3 times in a row" or "start failed"
+---@field error any what `serve` returns
+---@field error_msg string its text
+
 --- A run begins. Only with `lifecycle_events`. Source: ours.
 ---@class sutura.ServiceStartEvent: sutura.ServiceEvent
 ---@field type "service_start"
@@ -96,7 +109,7 @@ function Event:map() end
 --- A supervisor has ended. Only with `lifecycle_events`. Source: ours.
 ---@class sutura.SupervisorStopEvent: sutura.Event
 ---@field type "supervisor_stop"
----@field reason "panic"|"do not restart"|"terminate tree"|"stopped"
+---@field reason "panic"|"do not restart"|"terminate tree"|"stopped"|"auto shutdown"|"gave up"|"start failed"
 
 --- One call of a stack trace.
 ---@class sutura.Frame

@@ -1,7 +1,7 @@
 ---@meta
 -- SPDX-License-Identifier: MIT
 --
--- Supervisors, what they run and what they say of it: annotations only. See library/sutura.lua.
+-- Supervisors and what they say of what they run: annotations only. See library/sutura.lua.
 
 --# Supervisors
 
@@ -12,68 +12,16 @@
 ---@field name string as it was given
 local Supervisor = {}
 
---## The spec of a supervisor
-
---- An explicit 0 or false is a value, not the default. Negative numbers, NaN, infinity where it is not named, a wrong
---- type and an unknown field are refused by name.
----@class sutura.SupervisorSpec
----@field event_hook? fun(event: sutura.AnyEvent) called with each event, between steps of the tree; it cannot wait. Default: one line an event on stderr, and beneath a panic its stack trace (suture v4)
----@field failure_decay? number half-life of the failure score in seconds; default 30; math.huge: no decay; 0: every failure makes the score 1 (suture v4)
----@field failure_threshold? number a score over it pauses restarts; default 5; math.huge: never (suture v4)
----@field failure_backoff? number how long a pause lasts, in seconds before jitter; default 15; 0: until the next turn (suture v4)
----@field backoff_jitter? fun(seconds: number): number default `sutura.default_jitter` (suture v4)
----@field resume_spacing? number seconds between the starts when a pause ends; default 0: all at once (ours)
----@field timeout? number seconds that each service has to stop, from the moment it is asked; default 10; 0: asked, one turn, closed (suture v4)
----@field pass_through_panics? boolean a panic stops the services, and `serve` raises the original value; default false (suture v4)
----@field dont_propagate_termination? boolean TERMINATE_TREE ends this supervisor only; default false (suture v4)
----@field format_error? fun(err: any): string text of an error value; default `tostring`, guarded (ours)
----@field panic_locals? boolean locals and upvalues in the frames of a panic; default false (ours)
----@field redact? fun(name: string, text: string): string? may replace the text of a local or upvalue (ours)
----@field lifecycle_events? boolean also the events of starts and stops; default false (ours)
----@field stop_order? "reverse"|"parallel" one at a time in reverse order of adding, or all together; default "reverse" (OTP; suture stops all together)
----@field children? (sutura.ChildSpec|sutura.ServiceObject|sutura.Supervisor|function)[] added in order; a name may stand only once (OTP)
----@field strategy? "one_for_one" the only one yet (OTP)
----@field auto_shutdown? "never" the only one yet (OTP)
-
---## Services
-
---- A service is a function, an object with a method `serve`, or a supervisor. It runs in a coroutine of its own and is
---- given its context. What it does at its end decides what follows; docs/guide.md tells it by example.
----@class sutura.ServiceObject
----@field name? string what the service is called; else `tostring(object)`, once
----@field supervisor? sutura.Supervisor|fun(self: table): sutura.Supervisor? one that the object contains: it joins hooks and reports
----@field serve fun(self: table, ctx: sutura.Context): any, any
-
---- What `sutura.as_service` adapts.
----@class sutura.OldService
----@field serve fun(self: table): any, any runs until `stop` makes it return
----@field stop fun(self: table): any, any makes `serve` return
----@field name? string
----@field supervisor? sutura.Supervisor|fun(self: table): sutura.Supervisor?
-
---- Options of `add`.
----@class sutura.AddOptions
----@field name? string any non-empty string; default: the object's or supervisor's name, or the function's place, "file.lua:12"
----@field shutdown? number|"kill"|"infinity" seconds to stop in; default the supervisor's `timeout`; "kill": closed at once, without an event (OTP)
----@field kill? boolean whether it is closed by force when its time has passed; default true (ours)
----@field restart? "permanent" the only one yet (OTP)
----@field significant? false the only value yet (OTP)
-
---- A service and its options in one table, for `add` and `children`.
----@class sutura.ChildSpec: sutura.AddOptions
----@field run (fun(ctx: sutura.Context): any, any)|sutura.ServiceObject|sutura.Supervisor
-
---- Names one service of one supervisor for ever. Prints as the service's path. Two tokens of one service are equal.
----@class sutura.Token
-
 --## Methods of a supervisor
 
 --- Adds a service. Before serve it waits for that; while the supervisor runs, paused too, it is put at the end of the
---- run queue. A used name is accepted: the later one's path ends in `#2`. The other forms are `sup:add(object [, opts])`,
---- `sup:add(supervisor [, opts])`, `sup:add(fn [, opts])` and `sup:add(spec)`, with a table like those in `children`.
+--- run queue. A used name is accepted: the later one's path ends in `#2`. The other forms are `sup:add(object [,
+--- opts])`, `sup:add(supervisor [, opts])`, `sup:add(fn [, opts])` and `sup:add(spec)`, with a table like those in
+--- `children`.
 ---
---- Returns `nil, ERR_NOT_RUNNING` during and after the stop. Raises on a malformed service or option, and on a
---- supervisor that is under another one, under itself, or served already. Source: suture v4's Add.
+--- Returns `nil, ERR_NOT_RUNNING` during and after the stop; waits for nobody to be ready. Raises on a malformed
+--- service or option, on a supervisor that is under another one, under itself, or served already, and on a template.
+--- Source: suture v4's Add.
 ---@param name string any non-empty string
 ---@param service (fun(ctx: sutura.Context): any, any)|sutura.ServiceObject|sutura.Supervisor
 ---@param opts? sutura.AddOptions
@@ -106,12 +54,98 @@ function Supervisor:remove_and_wait(token, limit) end
 
 --- Stops one service and starts it again, on purpose: no failure is counted. Returns at once.
 ---
---- One that is queued starts now; one that has stopped starts. Returns `nil, err` with ERR_NOT_RUNNING,
+--- One that is queued or backing off starts now; one that has stopped starts. Its siblings are left alone, whatever the
+--- strategy. Returns `nil, err` with ERR_NOT_RUNNING,
 --- ERR_UNKNOWN_SERVICE, ERR_AMBIGUOUS_NAME or ERR_WRONG_SUPERVISOR. Source: OTP's restart_child, made one call.
 ---@param service sutura.Token|string
 ---@return boolean? ok
 ---@return sutura.Error? err
 function Supervisor:restart(service) end
+
+--- Stops one service and keeps its spec, so that `restart_child` can start it again. *Waits.*
+---
+--- True when it has stopped, and for one that had; one that waits to start does not start. A temporary one is
+--- forgotten. Returns `nil, ERR_TIMEOUT` after the limit, and then it goes on stopping; `nil, err` with
+--- ERR_NOT_RUNNING, ERR_UNKNOWN_SERVICE, ERR_AMBIGUOUS_NAME or ERR_WRONG_SUPERVISOR. Called by the service itself it
+--- returns true at once, and the service stops when it next waits. In a hook it asks, and returns `nil, ERR_TIMEOUT` if
+--- the service still lives. Source: OTP's terminate_child.
+---@async
+---@param service sutura.Token|string
+---@param limit? number seconds; default: for ever; 0: asks without waiting
+---@return boolean? ok
+---@return sutura.Error? err
+function Supervisor:terminate_child(service, limit) end
+
+--- Starts a service that has stopped. Returns at once.
+---
+--- Returns `nil, err` with ERR_RUNNING for one that runs, starts or stops, ERR_RESTARTING for one that is queued, backs
+--- off or restarts with its group, ERR_NOT_RUNNING, ERR_UNKNOWN_SERVICE, ERR_AMBIGUOUS_NAME or ERR_WRONG_SUPERVISOR.
+--- Source: OTP's restart_child.
+---@param service sutura.Token|string
+---@return boolean? ok
+---@return sutura.Error? err
+function Supervisor:restart_child(service) end
+
+--- Forgets a service that has stopped. Returns at once.
+---
+--- Returns `nil, err` as `restart_child` does. Source: OTP's delete_child.
+---@param service sutura.Token|string
+---@return boolean? ok
+---@return sutura.Error? err
+function Supervisor:delete_child(service) end
+
+--- The record of one service, as in `children`; the supervisor need not run.
+---
+--- Returns `nil, err` with ERR_UNKNOWN_SERVICE, ERR_AMBIGUOUS_NAME or ERR_WRONG_SUPERVISOR. Source: OTP's
+--- which_child and get_childspec.
+---@nodiscard
+---@param service sutura.Token|string
+---@return sutura.Record? record
+---@return sutura.Error? err
+function Supervisor:get_child(service) end
+
+--- Waits until no child is on its way to run any more: each is ready, or has stopped. *Waits.*
+---
+--- Returns `nil, err` when a start fails meanwhile, with a wrap of ERR_START_FAILED that names the first child that
+--- failed and has its failure as the cause; `nil, ERR_TIMEOUT` after the limit, and in a hook at once; `nil,
+--- ERR_NOT_STARTED` if it was never served; for a supervisor that has stopped, nil and the error that it ended with, or
+--- ERR_NOT_RUNNING. Source: ours.
+---@async
+---@param limit? number seconds; default: for ever
+---@return boolean? ready
+---@return sutura.Error? err
+function Supervisor:wait_ready(limit) end
+
+--- Changes settings, also while it runs. What is not named stays.
+---
+--- Naming `intensity` or `period` puts the window in force, naming `failure_threshold`, `failure_decay` or
+--- `escalate_after` the score; what was counted is kept as far as it means the same. Raises on what a spec would be
+--- refused for, on fields of both limits, and on `auto_shutdown = "never"` with significant children; then nothing is
+--- changed. Source: OTP's code_change, without a release.
+---@param spec sutura.SupervisorSettings
+---@return true
+function Supervisor:update(spec) end
+
+--- What would follow if a child ended now, as data. Nothing is done.
+---
+--- A dry run on a copy of the whole tree, from the root down, until nothing is due any more: what is asked to stop
+--- obeys at once, what starts is ready at once, and delays have no jitter. Returns `nil, err` with ERR_NOT_RUNNING,
+--- ERR_UNKNOWN_SERVICE, ERR_AMBIGUOUS_NAME or ERR_WRONG_SUPERVISOR. Source: ours.
+---@nodiscard
+---@param service sutura.Token|string
+---@param what "panic"|"error"|"return"|"do_not_restart"|"terminate_tree" how it ends
+---@return sutura.Plan? plan
+---@return sutura.Error? err
+function Supervisor:plan(service, what) end
+
+--- Adds a child supervisor for many like children, and returns it.
+---
+--- Returns `nil, ERR_NOT_RUNNING` during and after the stop. Raises on a malformed spec. Source: OTP's
+--- simple_one_for_one and Elixir's DynamicSupervisor.
+---@param spec sutura.TemplateSpec
+---@return sutura.Template? template
+---@return sutura.Error? err
+function Supervisor:template(spec) end
 
 --- What was added, in start order; nil while the supervisor does not run. Source: suture v4's Services.
 ---@nodiscard
@@ -135,11 +169,12 @@ function Supervisor:tree() end
 
 --- Serves until the supervisor ends, and returns what it ended with. *Waits.*
 ---
---- Nil after `stop`; the `err` of the context that ended; the error of a service that returned TERMINATE_TREE;
---- DO_NOT_RESTART instead of that under `dont_propagate_termination`; ERR_NOT_TERMINATED while a service of a former
---- life still lives. Raises the original value of a panic under `pass_through_panics`, and on a supervisor that is
---- served already or is under another. Called in a service that is asked to stop, it first stops its own tree and then
---- returns CANCELED. Source: suture v4's Serve.
+--- Nil after `stop` and after auto_shutdown; the `err` of the context that ended; the error of a service that returned
+--- TERMINATE_TREE; DO_NOT_RESTART instead of that under `dont_propagate_termination`; a wrap of ERR_TOO_MANY_RESTARTS
+--- or ERR_START_FAILED that names the child, with its failure as the cause; ERR_NOT_TERMINATED while a service of a
+--- former life still lives. Raises the original value of a panic under `pass_through_panics`, and on a supervisor that
+--- is served already or is under another. Called in a service that is asked to stop, it first stops its own tree and
+--- then returns CANCELED. Source: suture v4's Serve.
 ---@async
 ---@param ctx? sutura.Context its end stops the tree
 ---@return any err
@@ -181,7 +216,7 @@ function Supervisor:unstopped_service_report() end
 ---@return "not_running"|"normal"|"paused"|"stopping"|"terminated"
 function Supervisor:state() end
 
---- The failure score, decayed to now. Source: suture v4's.
+--- The failure score, decayed to now; with `intensity` the restarts in the window. Source: suture v4's.
 ---@nodiscard
 ---@return number
 function Supervisor:failures() end
@@ -210,24 +245,50 @@ function Handle:wait(limit) end
 ---@field token? sutura.Token not in the record of a root
 ---@field path string "root/web/worker"; in names `/`, `%` and control bytes are written %XX
 ---@field kind "worker"|"supervisor"
----@field state "queued"|"starting"|"running"|"stopping"|"stopped" queued: until the pause ends; stopped: also before serve
+---@field state "queued"|"backing_off"|"restarting"|"starting"|"running"|"stopping"|"stopped" queued: until the pause ends; backing_off: until its own delay has passed; restarting: waits for its group; starting: until it is ready; stopped: also before serve
 ---@field restarts integer runs begun after the first
 ---@field failures integer ends that counted
 ---@field run? integer number of the run, 0 before the first; not in the record of a root
 ---@field started_at? number the runtime's time when the run began
 ---@field last_error? string why the run before ended
----@field waiting_for? string such as "sleep (3.200 s left) at worker.lua:12"
+---@field waiting_for? string such as "sleep (3.200 s left) at worker.lua:12", or "siblings to be ready"
+---@field next_try? number of one that is queued or backing off: the runtime's time when it starts again
+---@field info? any what it gave to `ctx:ready`
+---@field arg? any of a template's child: its argument
 ---@field supervisor_state? "not_running"|"normal"|"paused"|"stopping"|"terminated" of a supervisor
 ---@field score? number of a supervisor: `failures()`
+---@field restart? "permanent"|"transient"|"temporary" not in the record of a root
+---@field significant? true
+---@field ready? "notify"
+---@field start_timeout? number
+---@field after? string[] the names of the siblings that it waits for
 ---@field shutdown? number|"kill"|"infinity" when the service has one of its own
 ---@field kill? false when the service is not to be closed by force
----@field failure_threshold? number of a supervisor, as are the fields below: from its spec
+---@field strategy? "one_for_one"|"one_for_all"|"rest_for_one" of a supervisor, as are the fields below: from its spec
+---@field auto_shutdown? "any_significant"|"all_significant"
+---@field intensity? integer when the window is in force
+---@field period? number
+---@field failure_threshold? number when the score is in force, as the two below
 ---@field failure_decay? number
+---@field escalate_after? integer
 ---@field failure_backoff? number
 ---@field resume_spacing? number
 ---@field timeout? number
 ---@field stop_order? "reverse"|"parallel"
 ---@field children? sutura.Record[] of a supervisor, in `tree` only
+
+--- What `plan` foresees.
+---@class sutura.Plan
+---@field stop string[] the paths of what would stop, in order
+---@field start string[] the paths of what would start, in order
+---@field events sutura.PlannedEvent[] in order
+
+---@class sutura.PlannedEvent
+---@field type string as of an event
+---@field path string
+---@field at number seconds from now
+---@field restarting? boolean of the end of a service
+---@field delay? number seconds
 
 --- The numbers that `count` gives.
 ---@class sutura.Count
@@ -247,4 +308,34 @@ function Handle:wait(limit) end
 ---@field stacktrace? string where it was stuck
 ---@field waiting_for? string such as "await at worker.lua:12"
 
-return Supervisor
+--## Templates and partitions
+
+--- A child supervisor whose children all run one function, made by `sup:template`.
+---@class sutura.Template: sutura.Supervisor
+local Template = {}
+
+--- Starts one child with an argument. It runs `run(ctx, arg)`, also in each run after the first.
+---
+--- Without a name it is called by a number, counted from 1. Returns `nil, ERR_MAX_CHILDREN`, `nil, ERR_NOT_RUNNING`,
+--- and `nil, ERR_ALREADY_PRESENT` for a name that is in use. Raises on a supervisor that is no template. Source: OTP's
+--- start_child.
+---@param arg any
+---@param name? string
+---@return sutura.Token? token
+---@return sutura.Error? err
+function Template:start(arg, name) end
+
+--- A supervisor of like children, of which a key chooses one, made by `sutura.partition`.
+---@class sutura.Partition: sutura.Supervisor
+local Partition = {}
+
+--- The child of a key: what it runs, and its token. Equal keys give the same child in every run of every program.
+---
+--- Raises on a key of another type, and on a supervisor that is no partition. Source: Elixir's PartitionSupervisor.
+---@nodiscard
+---@param key string|integer a float that is a whole number counts as that
+---@return function|sutura.ServiceObject|sutura.Supervisor child
+---@return sutura.Token token
+function Partition:get(key) end
+
+return { Supervisor, Handle, Template, Partition }
