@@ -157,7 +157,7 @@ void sut_supervisor_lay_ghosts(struct sut_supervisor *sup);
 
 /* startup.c: starting one child, starting whatever may start, and who waits for readiness. */
 void sut_supervisor_launch(struct sut_service *service);
-void sut_supervisor_advance(struct sut_supervisor *sup);
+void sut_supervisor_advance(struct sut_supervisor *top);
 void sut_supervisor_look(struct sut_supervisor *sup);
 void sut_supervisor_ready(struct sut_supervisor *sup);
 

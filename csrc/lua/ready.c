@@ -15,7 +15,10 @@ static void keep_info(lua_State *L, struct sut_lua_service *service, int info) {
     int ref = LUA_NOREF;
     if (lua_isnil(L, info) && !service->extras) return;
     extras = sut_service_extras(service);
-    if (!extras) luaL_error(L, "not enough memory");
+    if (!extras) {
+        luaL_error(L, "not enough memory");
+        return;
+    }
     sut_push_object(L, service->core.parent);
     (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_BODIES);
     if (!lua_isnil(L, info)) {
