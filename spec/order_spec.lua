@@ -12,23 +12,20 @@ local MANY = 10000
 local function nothing() end
 
 -- What every order must be: each index once, after what it needs; and at each place the first one that could be there.
-local function assert_order(count, needs, placed)
-    assert.equal(count, #placed)
+local function check_order(count, needs, placed)
     local at, free_at = {}, {}
     for place, i in ipairs(placed) do
-        assert.is_nil(at[i])
-        at[i] = place
-        free_at[i] = 1
-        for _, needed in ipairs(needs[i] or {}) do
-            assert.is_truthy(at[needed], i .. " comes before " .. needed)
+        assert(not at[i], "twice")
+        at[i], free_at[i] = place, 1
+        for _, needed in ipairs(needs[i]) do
+            assert(at[needed], "before what it needs")
             free_at[i] = math.max(free_at[i], at[needed] + 1)
         end
-    end
-    for place, i in ipairs(placed) do
         for earlier = free_at[i], place - 1 do
-            assert.is_true(placed[earlier] < i, ("%d could stand before %d"):format(i, placed[earlier]))
+            assert(placed[earlier] < i, "later than it could be")
         end
     end
+    assert.equal(count, #placed)
 end
 
 -- Children by name, each with the names that it is after.
@@ -93,7 +90,7 @@ describe("an order", function()
                     end
                 end
             end
-            assert_order(count, needs, order.of(count, needs))
+            check_order(count, needs, order.of(count, needs))
         end
     end)
 
