@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The dry run: a runner of a copied tree, with a run queue of obedient bodies and a clock that goes
+ * from deadline to deadline. It does things in the order in which the runtime's runner does.
+ *
+ * All twins tell of their lifecycle, for that is how the run learns what starts; what their
+ * originals would not tell stays out of the plan.
+ */
+#include "core/plan.h"
+
+#include "core/alloc.h"
+#include "core/copy.h"
+#include "core/invariant.h"
+
+#include <string.h>
+
+struct run {
+    struct sut_copy copy;
+    struct sut_plan *plan;
+    struct sut_list ready; /* sut_twin.ready: to be resumed in the next round */
+    struct sut_list round; /* what is left of the round under way */
+    int64_t since_ns;
+    uint64_t inputs;    /* at one deadline, and */
+    uint64_t deadlines; /* in all, that are left before a plan must have come to its end */
+    bool out_of_memory; /* a step could not be kept */
+};
+
+static struct run *run_of(const struct sut_service *twin) {
+    return SUT_CONTAINER(twin->parent->tree, struct run, copy.tree);
+}
+
+static struct sut_twin *twin_of(struct sut_service *service) { return (struct sut_twin *)service; }
+
+/* ---- the steps ---- */
+
+static int make_room(struct sut_plan *plan) {
+    uint32_t capacity = plan->capacity ? plan->capacity * 2 : 16;
+    struct sut_plan_step *steps;
+    if (plan->count < plan->capacity) return 0;
+    steps = sut_realloc(plan->steps, capacity * sizeof *steps);
+    if (!steps) return -1;
+    plan->steps = steps;
+    plan->capacity = capacity;
+    return 0;
+}
+
+static void keep(struct run *run, struct sut_plan_step step) {
+    if (make_room(run->plan)) {
+        run->out_of_memory = true;
+        return;
+    }
+    run->plan->steps[run->plan->count++] = step;
+}
+
+/* A run of the service begins or is asked to stop. */
+static void keep_run(struct run *run, const struct sut_service *original, enum sut_plan_kind kind) {
+    keep(run, (struct sut_plan_step){.supervisor = original->parent,
+                                     .service = original,
+                                     .at_ns = run->copy.tree.now_ns - run->since_ns,
+                                     .kind = (uint8_t)kind});
+}
+
+static void keep_event(struct run *run, const struct sut_event *event) {
+    const struct sut_twin *service = (const struct sut_twin *)event->service;
+    keep(run, (struct sut_plan_step){
+                  .supervisor = ((const struct sut_twin_supervisor *)event->supervisor)->original,
+                  .service = service ? service->original : NULL,
+                  .at_ns = event->time_ns - run->since_ns,
+                  .delay_ns = event->delay_ns,
+                  .kind = SUT_PLAN_EVENT,
+                  .type = event->type,
+                  .end = event->end,
+                  .restarting = event->restarting,
+                  .stopping = event->stopping,
+                  .killed = event->killed,
+                  .puts_off = event->puts_off,
+                  .queued = event->queued,
+              });
+}
+
+/* ---- being asked to stop ---- */
+
+/* A supervisor that its parent has just asked to stop: it will hear of that with the next
+ * attention. */
+static struct sut_twin_supervisor *newly_asked(struct sut_list *node) {
+    struct sut_supervisor *sup = SUT_CONTAINER(node, struct sut_supervisor, attention);
+    struct sut_twin_supervisor *twin = (struct sut_twin_supervisor *)sup;
+    bool asked = sup->place && sup->place->state > SUT_STATE_RUNNING;
+    if (!asked || !sut_supervisor_running(sup) || twin->asked_run == sup->place->run) return NULL;
+    return twin;
+}
+
+/* Bodies are asked at once, supervisors through the list of attention: before each of either, those
+ * at the end of the list are written down, to keep the order. */
+static void keep_newly_asked(struct run *run) {
+    struct sut_list *attention = &run->copy.tree.attention;
+    struct sut_list *node = attention->prev;
+    while (node != attention && newly_asked(node))
+        node = node->prev;
+    for (node = node->next; node != attention; node = node->next) {
+        struct sut_twin_supervisor *twin = newly_asked(node);
+        twin->asked_run = twin->core.place->run;
+        keep_run(run, twin->original->place, SUT_PLAN_STOP);
+    }
+}
+
+/* ---- what the copied tree asks of its host ---- */
+
+static void start(struct sut_service *service) {
+    struct run *run = run_of(service);
+    twin_of(service)->begun = true;
+    sut_list_append(&run->ready, &twin_of(service)->ready);
+}
+
+/* One that began before the plan is as good as stopped; another has never begun at all. */
+static void recall(struct sut_service *service) {
+    struct run *run = run_of(service);
+    keep_newly_asked(run);
+    if (!twin_of(service)->begun) keep_run(run, twin_of(service)->original, SUT_PLAN_STOP);
+    sut_list_remove(&twin_of(service)->ready);
+}
+
+static bool cancel(struct sut_service *service) {
+    struct run *run = run_of(service);
+    keep_newly_asked(run);
+    keep_run(run, twin_of(service)->original, SUT_PLAN_STOP);
+    sut_list_remove(&twin_of(service)->ready);
+    sut_list_append(&run->ready, &twin_of(service)->ready);
+    return true;
+}
+
+static void ignore_reason(struct sut_supervisor *sup, struct sut_service *service,
+                          enum sut_end end) {
+    (void)sup;
+    (void)service;
+    (void)end;
+}
+
+static void ignore_ready(struct sut_supervisor *sup) { (void)sup; }
+
+static const struct sut_host host = {
+    .text_at = offsetof(struct sut_twin, text),
+    .start = start,
+    .recall = recall,
+    .cancel = cancel,
+    .reason = ignore_reason,
+    .ready = ignore_ready,
+    .start_failed = ignore_reason,
+};
+
+/* ---- steps of the runner ---- */
+
+/* To be called before each input. */
+static int prepare(struct run *run) {
+    SUT_INVARIANT(run->inputs-- > 0, "a plan does not come to an end");
+    return sut_tree_reserve(&run->copy.tree);
+}
+
+static void answer(const struct sut_event *event, struct sut_supervisor *sup,
+                   struct sut_service *service) {
+    if (event->type == SUT_EVENT_BACKOFF)
+        sut_supervisor_backoff(sup, event->time_ns, event->delay_ns);
+    else if (event->puts_off)
+        sut_service_delay(service, event->run, event->time_ns, event->delay_ns);
+}
+
+static void take_event(struct run *run) {
+    const struct sut_event *event = run->copy.tree.events.first;
+    const struct sut_supervisor *original =
+        ((const struct sut_twin_supervisor *)event->supervisor)->original;
+    bool of_lifecycle = event->type >= SUT_EVENT_SERVICE_START;
+    if (event->type == SUT_EVENT_SERVICE_START)
+        keep_run(run, ((const struct sut_twin *)event->service)->original, SUT_PLAN_START);
+    else if (event->type == SUT_EVENT_SUPERVISOR_START)
+        keep_run(run, original->place, SUT_PLAN_START);
+    if (!of_lifecycle || original->lifecycle_events) keep_event(run, event);
+    answer(event, event->supervisor, event->service);
+    sut_events_done(&run->copy.tree.events);
+}
+
+/* It gives in, or is closed by force. */
+static int give_in(struct run *run, struct sut_service *service) {
+    if (prepare(run)) return -1;
+    sut_service_ended(service, SUT_END_CANCELED, (struct sut_detail){0});
+    return 0;
+}
+
+static int kill_first(struct run *run) {
+    struct sut_list *node = run->copy.tree.kills.next;
+    struct sut_service *service = SUT_CONTAINER(node, struct sut_service, u.work);
+    sut_list_remove(node);
+    sut_list_remove(&twin_of(service)->ready);
+    return give_in(run, service);
+}
+
+static int attend(struct run *run) {
+    keep_newly_asked(run);
+    if (prepare(run)) return -1;
+    sut_tree_attend(&run->copy.tree);
+    return 0;
+}
+
+/* Carries out what inputs have left to do. */
+static int work_off(struct run *run) {
+    struct sut_tree *tree = &run->copy.tree;
+    for (;;) {
+        if (run->out_of_memory) return -1;
+        if (sut_tree_needs_attention(tree)) {
+            if (attend(run)) return -1;
+        } else if (tree->events.first) {
+            take_event(run);
+        } else if (!sut_list_empty(&tree->kills)) {
+            if (kill_first(run)) return -1;
+        } else if (!sut_list_empty(&tree->released)) {
+            sut_list_remove(tree->released.next);
+        } else if (!sut_list_empty(&tree->finished)) {
+            sut_list_remove(tree->finished.next);
+        } else {
+            return 0;
+        }
+    }
+}
+
+static int say_ready(struct run *run, struct sut_service *service) {
+    if (prepare(run)) return -1;
+    sut_service_ready(service);
+    return 0;
+}
+
+static int begin(struct run *run, struct sut_service *service) {
+    if (prepare(run)) return -1;
+    sut_service_ran(service);
+    return service->state == SUT_STATE_UNREADY ? say_ready(run, service) : 0;
+}
+
+/* The turn of a body: it begins and says that it is ready, or gives in. */
+static int resume(struct run *run, struct sut_service *service) {
+    int failed = 0;
+    sut_list_remove(&twin_of(service)->ready);
+    if (service->state == SUT_STATE_STARTING)
+        failed = begin(run, service);
+    else if (service->state == SUT_STATE_UNREADY)
+        failed = say_ready(run, service);
+    else if (service->state == SUT_STATE_STOPPING)
+        failed = give_in(run, service);
+    return failed ? -1 : work_off(run);
+}
+
+static int run_round(struct run *run) {
+    sut_list_join(&run->round, &run->ready);
+    while (!sut_list_empty(&run->round)) {
+        struct sut_twin *twin = SUT_CONTAINER(run->round.next, struct sut_twin, ready);
+        if (resume(run, &twin->core)) return -1;
+    }
+    return 0;
+}
+
+/* More than enough for any tree: each child may stop and start a few times. */
+static void allow(struct run *run) {
+    run->inputs = 1000 + UINT64_C(64) * (run->copy.service_count + run->copy.supervisor_count);
+}
+
+/* Fires what is due. */
+static int fire(struct run *run) {
+    struct sut_tree *tree = &run->copy.tree;
+    struct sut_deadline *first;
+    while ((first = sut_deadline_first(tree->deadlines)) && first->time_ns <= tree->now_ns) {
+        SUT_INVARIANT(run->deadlines-- > 0, "a plan does not come to an end");
+        allow(run);
+        if (prepare(run)) return -1;
+        sut_deadline_cancel(tree->deadlines, first);
+        sut_tree_expire(tree, first);
+        if (work_off(run)) return -1;
+    }
+    return 0;
+}
+
+/* Everything that can happen without time passing. */
+static int settle(struct run *run) {
+    if (work_off(run) || fire(run)) return -1;
+    while (!sut_list_empty(&run->ready))
+        if (run_round(run) || fire(run)) return -1;
+    return 0;
+}
+
+/* ---- the whole ---- */
+
+/* Delays that the hooks of the original have still to say. */
+static void answer_pending(const struct sut_copy *copy, const struct sut_events *events) {
+    for (const struct sut_event *event = events->first; event; event = event->next) {
+        struct sut_supervisor *sup = sut_copy_supervisor(copy, event->supervisor);
+        struct sut_service *service =
+            event->puts_off ? sut_copy_service(copy, event->service) : NULL;
+        if (!event->has_delay && sup && (service || !event->puts_off)) answer(event, sup, service);
+    }
+}
+
+static bool has_turn(const struct sut_service *service) {
+    return !service->child &&
+           (service->state == SUT_STATE_STARTING || service->state == SUT_STATE_UNREADY ||
+            service->state == SUT_STATE_STOPPING);
+}
+
+/* What was on its way goes on: whoever has something to do is in the run queue. */
+static void get_ready(struct run *run) {
+    struct sut_copy *copy = &run->copy;
+    for (uint32_t i = 0; i < copy->supervisor_count; i++) {
+        struct sut_supervisor *sup = &copy->supervisors[i].core;
+        sup->lifecycle_events = true;
+        if (sup->place && sup->place->state > SUT_STATE_RUNNING)
+            copy->supervisors[i].asked_run = sup->place->run;
+    }
+    copy->tree.talkative = 2 * copy->supervisor_count;
+    for (uint32_t i = 0; i < copy->service_count; i++)
+        if (has_turn(&copy->services[i].core))
+            sut_list_append(&run->ready, &copy->services[i].ready);
+    allow(run);
+    run->deadlines = 1000 + UINT64_C(8) * (copy->service_count + copy->supervisor_count);
+}
+
+/* A supervisor ends when what is below it has stopped; one that stops already ends as it would. */
+static int end_supervisor(struct run *run, struct sut_supervisor *sup, enum sut_end end) {
+    if (!sut_supervisor_running(sup) || (sup->attend & SUT_ATTEND_STOP)) return 0;
+    if (prepare(run)) return -1;
+    sup->end = (uint8_t)end;
+    sut_supervisor_ask(sup, SUT_ATTEND_STOP);
+    return 0;
+}
+
+static int end_body(struct run *run, struct sut_service *service, enum sut_end end) {
+    sut_list_remove(&twin_of(service)->ready);
+    if (service->state == SUT_STATE_KILLING) sut_list_remove(&service->u.work);
+    if (prepare(run)) return -1;
+    if (service->state == SUT_STATE_STARTING) sut_service_ran(service);
+    if (prepare(run)) return -1;
+    sut_service_ended(service, end, (struct sut_detail){0});
+    return 0;
+}
+
+static int play(struct run *run, struct sut_service *service, enum sut_end end) {
+    struct sut_tree *tree = &run->copy.tree;
+    struct sut_deadline *first;
+    int failed =
+        service->child ? end_supervisor(run, service->child, end) : end_body(run, service, end);
+    if (failed || settle(run)) return -1;
+    while ((first = sut_deadline_first(tree->deadlines))) {
+        tree->now_ns = first->time_ns;
+        if (settle(run)) return -1;
+    }
+    return 0;
+}
+
+static const struct sut_supervisor *root_of(const struct sut_service *service) {
+    const struct sut_supervisor *sup = service->parent;
+    while (sut_supervisor_placed(sup))
+        sup = sup->place->parent;
+    return sup;
+}
+
+int sut_plan_make(struct sut_plan *plan, const struct sut_service *service, enum sut_end end,
+                  int64_t now_ns) {
+    struct run run;
+    int result = SUT_ENOMEM;
+    memset(plan, 0, sizeof *plan);
+    if (!sut_service_lives(service)) return SUT_ENOTRUNNING;
+    memset(&run, 0, sizeof run);
+    run.plan = plan;
+    run.since_ns = now_ns;
+    sut_list_init(&run.ready);
+    sut_list_init(&run.round);
+    if (!sut_copy_init(&run.copy, root_of(service), &host, now_ns)) {
+        get_ready(&run);
+        answer_pending(&run.copy, &service->parent->tree->events);
+        if (!play(&run, sut_copy_service(&run.copy, service), end)) result = SUT_OK;
+    }
+    sut_copy_free(&run.copy);
+    if (result != SUT_OK) sut_plan_free(plan);
+    return result;
+}
+
+void sut_plan_free(struct sut_plan *plan) {
+    sut_free(plan->steps);
+    memset(plan, 0, sizeof *plan);
+}
