@@ -179,6 +179,7 @@ static const luaL_Reg methods[] = {
     {"delete_child", sut_supervisor_delete_child},
     {"get_child", sut_supervisor_get_child},
     {"update", sut_supervisor_update},
+    {"plan", sut_supervisor_plan},
     {"wait_ready", sut_supervisor_wait_ready},
     {"template", sut_supervisor_template},
     {"start", sut_supervisor_start_child},

@@ -162,6 +162,7 @@ int sut_supervisor_restart_child(lua_State *L);
 int sut_supervisor_delete_child(lua_State *L);
 int sut_supervisor_get_child(lua_State *L);
 int sut_supervisor_update(lua_State *L);
+int sut_supervisor_plan(lua_State *L);
 int sut_supervisor_wait_ready(lua_State *L);
 int sut_supervisor_serve(lua_State *L);
 int sut_supervisor_serve_background(lua_State *L);
