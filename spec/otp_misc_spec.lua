@@ -213,10 +213,18 @@ end
 -- Linear would be 10. As OTP does, this leaves room for a busy machine; a list searched for each child would give 100.
 local MOST = 50
 
+-- What the machine does besides only makes it slower: the best of some tries is the cost.
+local function least_cost(...)
+    local least = cost(...)
+    for _ = 1, 3 do
+        least = math.min(least, cost(...))
+    end
+    return least
+end
+
 local function assert_scales(rt, begin, stop)
-    cost(rt, 1000, begin, stop)
-    local few = cost(rt, 1000, begin, stop)
-    local many = cost(rt, 10000, begin, stop)
+    local few = least_cost(rt, 1000, begin, stop)
+    local many = least_cost(rt, 10000, begin, stop)
     assert.is_true(many < few * MOST, ("1,000 children took %g s, 10,000 took %g s"):format(few, many))
 end
 
