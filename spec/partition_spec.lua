@@ -264,6 +264,18 @@ describe("the child of a key", function()
         p:stop()
     end))
 
+    it("is refused when the runtime is closed", function()
+        local p, sup
+        virtual.run(function()
+            p, sup = partition(2), sutura.supervisor("A")
+        end)
+        for _, closed in ipairs({ p, sup }) do
+            assert.equal("'get': the runtime of the supervisor is closed", refusal.of(function()
+                closed:get(1)
+            end))
+        end
+    end)
+
     it("is refused for what is no key, and where there is no partition", function()
         local p = partition(2)
         local expected = "get: argument 'key': expected a string or an integer, got "

@@ -109,6 +109,8 @@ return function(core)
         local partition = partitions[sup]
         if not core.is_supervisor(sup) then
             misuse.refuse_value("get: argument 'self'", "a supervisor (called with ':')", sup)
+        elseif not sup.name then
+            misuse.refuse("'get': the runtime of the supervisor is closed")
         elseif not partition then
             misuse.refuse("get: supervisor '%s' is no partition: sutura.partition makes one", text.line(sup.name, 60))
         end
