@@ -276,6 +276,20 @@ describe("a service that goes on after it was asked to stop", function()
         assert.is_true(rounds >= 100 and rounds < 1000)
     end)
 
+    it("is not taken for one while services end: 300 that stop one after the other take no time", function()
+        local rt <close> = virtual_runtime()
+        local sup = rt:supervisor("A", { event_hook = quiet })
+        for i = 1, 300 do
+            sup:add("service " .. i, function() sutura.sleep(1000) end)
+        end
+        rt:run(function()
+            sup:serve_background()
+            sutura.sleep(1)
+            assert.is_nil(sup:stop())
+        end)
+        assert.equal(1, rt:now())
+    end)
+
     it("lets advance end, though it is left alive", function()
         local rt <close> = virtual_runtime()
         local sup = rt:supervisor("A", { timeout = 1, event_hook = quiet })

@@ -37,16 +37,6 @@ static void mark(struct sut_supervisor *sup, const struct sut_service *failed) {
     }
 }
 
-void sut_supervisor_regroup(struct sut_supervisor *sup, struct sut_service *failed) {
-    bool advancing = sup->advancing;
-    sup->grouping = true;
-    sup->advancing = true; /* nothing stops before all are marked */
-    mark(sup, failed);
-    sup->advancing = advancing;
-    sup->cursor = sut_supervisor_last(sup);
-    sut_supervisor_settled(sup);
-}
-
 /* ---- its stop ---- */
 
 static bool is_up(const struct sut_service *service) {
@@ -68,6 +58,7 @@ static bool holds(const struct sut_service *service) {
     return service->grouped && sut_service_lives(service) && service->state != SUT_STATE_ABANDONED;
 }
 
+/* Asks the members in reverse order, until one of them has to be waited for. True at the end. */
 static bool stop_in_reverse(struct sut_supervisor *sup) {
     while (sup->cursor) {
         struct sut_service *service = sup->cursor;
@@ -80,21 +71,35 @@ static bool stop_in_reverse(struct sut_supervisor *sup) {
 }
 
 /* Together, but what starts after a member by name stops before it. */
-static bool stop_in_parallel(struct sut_supervisor *sup) {
+static void ask_unneeded(struct sut_supervisor *sup) {
     struct sut_service *service = sut_supervisor_last(sup);
-    bool stopped = true;
     for (struct sut_service *other = service; other; other = sut_service_previous(other))
         other->needed = false;
     while (service) {
         struct sut_service *before = sut_service_previous(service);
         if (holds(service) && !service->needed) join(service);
-        if (holds(service)) {
-            sut_order_need_named(service);
-            stopped = false;
-        }
+        if (holds(service)) sut_order_need_named(service);
         service = before;
     }
-    return stopped;
+}
+
+/* As above, in parallel: the cursor only looks whether all have stopped. */
+static bool stop_in_parallel(struct sut_supervisor *sup) {
+    if (sup->ordered > 0) ask_unneeded(sup);
+    while (sup->cursor && !holds(sup->cursor))
+        sup->cursor = sut_service_previous(sup->cursor);
+    return !sup->cursor;
+}
+
+void sut_supervisor_regroup(struct sut_supervisor *sup, struct sut_service *failed) {
+    bool advancing = sup->advancing;
+    sup->grouping = true;
+    sup->advancing = true; /* nothing stops before all are marked */
+    mark(sup, failed);
+    if (sup->stop_order == SUT_STOP_PARALLEL) ask_unneeded(sup);
+    sup->advancing = advancing;
+    sup->cursor = sut_supervisor_last(sup);
+    sut_supervisor_settled(sup);
 }
 
 void sut_supervisor_advance_group(struct sut_supervisor *sup) {

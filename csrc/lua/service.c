@@ -139,6 +139,7 @@ static void finish(struct sut_lua_service *service, enum sut_end end, int odd,
     struct sut_lua *self = sut_rt(&service->co)->self;
     struct sut_detail detail = {.block = failure, .ref = odd ? odd : SUT_DETAIL_VALUE};
     bool kept = makes_event(&service->core, end);
+    sut_rt(&service->co)->rt.progressed = true;
     self->ended = (struct sut_ended){.thread = odd ? NULL : service->co.thread, .odd = odd};
     remember(service);
     if (end == SUT_END_DO_NOT_RESTART || service->core.restart == SUT_RESTART_TEMPORARY)

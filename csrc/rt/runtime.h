@@ -61,7 +61,7 @@ struct sut_runtime {
     uint8_t clock;        /* enum sut_clock */
     bool stepping;        /* a step is under way: hooks, resumes and closes happen inside */
     bool stalled;         /* the last step had no memory */
-    bool progressed;      /* in this round a task ran that was not asked to stop */
+    bool progressed;      /* in this round a task ran that was not asked to stop, or one ended */
     bool running;         /* sut_loop_run is on the stack */
     bool closed;
 };
