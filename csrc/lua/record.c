@@ -9,6 +9,8 @@
 #include "lua/template.h"
 #include "lua/wait.h"
 
+#include <math.h>
+
 struct roll {
     uint32_t count;
     struct sut_id ids[];
@@ -82,6 +84,7 @@ static void set_limits(lua_State *L, const struct sut_policy *policy) {
 }
 
 static void set_supervisor_fields(lua_State *L, const struct sut_supervisor *sup) {
+    uint32_t max_children = sut_template_max(sup);
     set_string(L, "supervisor_state", sut_supervisor_state_name(sup));
     set_string(L, "strategy", sut_strategy_name(sup->strategy));
     set_number(L, "score", sut_supervisor_score(sup));
@@ -93,6 +96,7 @@ static void set_supervisor_fields(lua_State *L, const struct sut_supervisor *sup
                    sup->auto_shutdown == SUT_AUTO_SHUTDOWN_ANY ? "any_significant"
                                                                : "all_significant");
     set_number(L, "timeout", sut_seconds(sup->timeout_ns));
+    if (max_children != UINT32_MAX) set_integer(L, "max_children", max_children);
     set_string(L, "stop_order", sup->stop_order == SUT_STOP_PARALLEL ? "parallel" : "reverse");
 }
 
@@ -107,6 +111,19 @@ static void set_shutdown(lua_State *L, const struct sut_service *service) {
     if (!service->kill) set_flag(L, "kill", false);
 }
 
+/* The delay of its own, where it has one. */
+static void set_backoff(lua_State *L, const struct sut_service *service) {
+    const struct sut_backoff *backoff = &service->options->backoff;
+    lua_createtable(L, 0, 4);
+    set_number(L, "min", sut_seconds(backoff->min_ns));
+    set_number(L, "max", sut_seconds(backoff->max_ns));
+    set_number(L, "factor", backoff->factor);
+    set_number(L, "reset_after",
+               backoff->reset_after_ns == SUT_NEVER ? HUGE_VAL
+                                                    : sut_seconds(backoff->reset_after_ns));
+    lua_setfield(L, -2, "backoff");
+}
+
 /* How it is started, and started again, where its child spec says so. */
 static void set_restart(lua_State *L, const struct sut_lua_service *service) {
     const struct sut_service *core = &service->core;
@@ -117,6 +134,7 @@ static void set_restart(lua_State *L, const struct sut_lua_service *service) {
     if (core->notifies && core->options && core->options->start_timeout_ns != SUT_NEVER)
         set_number(L, "start_timeout", sut_seconds(core->options->start_timeout_ns));
     if (next_try_ns != SUT_NEVER) set_number(L, "next_try", sut_seconds(next_try_ns));
+    if (core->backs_off) set_backoff(L, core);
 }
 
 /* The siblings that it starts after, by name. */

@@ -35,6 +35,11 @@ void sut_template_push_run(lua_State *L, int sup) {
     lua_remove(L, -2);
 }
 
+uint32_t sut_template_max(const struct sut_supervisor *core) {
+    const struct sut_lua_supervisor *sup = (const struct sut_lua_supervisor *)core;
+    return sup->template ? sup->template->max_children : UINT32_MAX;
+}
+
 void sut_template_free(struct sut_lua_supervisor *sup) {
     sut_free(sup->template);
     sup->template = NULL;

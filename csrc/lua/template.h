@@ -18,6 +18,9 @@ void sut_template_push_argument(lua_State *L, const struct sut_lua_service *serv
 /* Pushes the function of the template at the index. Never raises. */
 void sut_template_push_run(lua_State *L, int sup);
 
+/* The most children that the template may have; UINT32_MAX: no limit, or no template. */
+uint32_t sut_template_max(const struct sut_supervisor *core);
+
 /* Frees what makes the supervisor a template, if it is one. Never raises. */
 void sut_template_free(struct sut_lua_supervisor *sup);
 
