@@ -76,7 +76,7 @@
 --- A restart delay that grows with each failure.
 ---@class sutura.Backoff
 ---@field min? number the first delay, in seconds; default 1
----@field max? number the longest, in seconds; default 60
+---@field max? number the longest, in seconds before jitter; default 60
 ---@field factor? number each failure makes the delay so many times as long; at least 1; default 2
 ---@field jitter? fun(seconds: number): number default: the supervisor's `backoff_jitter`
 ---@field reset_after? number a run of so many seconds makes the next delay `min` again; default `max`

@@ -262,6 +262,7 @@ function Handle:wait(limit) end
 ---@field ready? "notify"
 ---@field start_timeout? number
 ---@field after? string[] the names of the siblings that it waits for
+---@field backoff? sutura.Backoff filled in, but without jitter
 ---@field shutdown? number|"kill"|"infinity" when the service has one of its own
 ---@field kill? false when the service is not to be closed by force
 ---@field strategy? "one_for_one"|"one_for_all"|"rest_for_one" of a supervisor, as are the fields below: from its spec
@@ -275,6 +276,7 @@ function Handle:wait(limit) end
 ---@field resume_spacing? number
 ---@field timeout? number
 ---@field stop_order? "reverse"|"parallel"
+---@field max_children? integer of a template that has a limit
 ---@field children? sutura.Record[] of a supervisor, in `tree` only
 
 --- What `plan` foresees.

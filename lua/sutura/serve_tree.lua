@@ -39,13 +39,13 @@ function serve_tree.exit_code(ending)
 end
 
 -- SIGUSR2: the tree with states, restarts and where each service waits.
-local function show_tree(sup)
+local function show_tree(core, sup)
     local ok, problem = pcall(function()
         local record = sup:tree()
         if log.format() == "json" then
             log.report("the tree of " .. sup.name, "tree", { tree = tree_text.plain(record) })
         else
-            log.write(tree_text.state(record))
+            log.write(tree_text.state(record, core.now()))
         end
     end)
     if not ok then
@@ -98,7 +98,7 @@ function serve_tree.run(core, sup)
         on_stop_signal(core, sup, ending, name)
     end)
     local shows = core.on_signal({ "SIGUSR2" }, function()
-        show_tree(sup)
+        show_tree(core, sup)
     end)
     -- Under `run`, because a supervisor of another runtime is refused there: its loop would hear no signal.
     core.run(function()
