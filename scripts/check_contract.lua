@@ -2,10 +2,12 @@
 --
 -- usage: lua5.4 scripts/check_contract.lua docs/contract.md [SPEC DIRECTORY]
 --
--- Proves that each promise of the contract names what tests it. In the document's numbered sections
--- ("## 3. Adding services") a promise is a table row or a list item, and carries a mark:
+-- Proves that each promise of the contract names what tests it, and the same for docs/otp.md, which
+-- lists what OTP tests. In the document's numbered sections ("## 3. Adding services") a promise is a
+-- table row or a list item, and carries a mark:
 --
 --   | what | meaning | `policy_spec: the first failure makes the score 1` |   the last column is headed "spec"
+--   | what | meaning | none: there are no links |       it is headed "spec, or why none"
 --   - One sentence. [spec: `policy_spec: the first failure makes the score 1`]
 --   - One sentence. [issue 4]                                               what is built elsewhere
 --
@@ -97,10 +99,11 @@ local function fault(line, ...)
     print(("%s:%d: %s"):format(document, line, string.format(...)))
 end
 
--- A mark without its brackets or bars: names in backticks, one bare name, or an issue.
-local function check_mark(line, mark)
+-- A mark without its brackets or bars: names in backticks, one bare name, an issue, or why none.
+local function check_mark(line, mark, may_be_none)
     promises = promises + 1
     if mark:gsub("`", ""):match("^issue %d+$") then return end
+    if may_be_none and mark:match("^none: .*%a") then return end
     local names = {}
     for name in mark:gmatch("`([^`]+)`") do
         names[#names + 1] = name
@@ -127,20 +130,24 @@ local function cells(row)
     return list
 end
 
--- A row of a table; `columns` is the number that the head had, nil for the head itself.
-local function check_row(line, row, columns)
+local OR_NONE = "spec, or why none"
+
+-- A row of a table; `head` is what this gave for the head, nil for the head itself.
+local function check_row(line, row, head)
     local list = cells(row)
-    if not columns then
-        if list[#list] ~= "spec" then fault(line, "the last column of a table is headed \"spec\"") end
-    elseif #list ~= columns then
-        fault(line, "%d cells where the head has %d", #list, columns)
+    if not head then
+        if list[#list] ~= "spec" and list[#list] ~= OR_NONE then
+            fault(line, "the last column of a table is headed \"spec\"")
+        end
+    elseif #list ~= #head then
+        fault(line, "%d cells where the head has %d", #list, #head)
     elseif not row:match("^[%s|:-]+$") then
-        check_mark(line, list[#list])
+        check_mark(line, list[#list], head[#head] == OR_NONE)
     end
-    return columns or #list
+    return head or list
 end
 
-local numbered, fenced, columns = false, false, nil
+local numbered, fenced, head = false, false, nil
 local item, item_line
 
 local function finish_item()
@@ -155,7 +162,7 @@ for line in (read(document) .. "\n"):gmatch("(.-)\r?\n") do
     local heading = not fenced and line:match("^#+%s+(.*)")
     local bullet = line:match("^%s*[-*]%s+(.*)") or line:match("^%s*%d+%.%s+(.*)")
     local is_row = line:match("^%s*|")
-    if not is_row then columns = nil end
+    if not is_row then head = nil end
 
     if fence then
         finish_item()
@@ -169,7 +176,7 @@ for line in (read(document) .. "\n"):gmatch("(.-)\r?\n") do
         finish_item()
     elseif is_row then
         finish_item()
-        columns = check_row(number, line, columns)
+        head = check_row(number, line, head)
     elseif bullet then
         finish_item()
         item, item_line = bullet, number

@@ -130,6 +130,8 @@ too_long() { find csrc lua -name '*.[ch]' -o -name '*.lua' | xargs wc -l | awk '
 
 contract() { "$LUA" scripts/check_contract.lua docs/contract.md; }
 
+otp_cases() { "$LUA" scripts/check_contract.lua docs/otp.md; }
+
 # Loads the module, as make lets it be found.
 pages_are_current() { "$LUA" scripts/reference.lua --check; }
 
@@ -153,6 +155,7 @@ check "nothing is left for later" nothing leftovers
 check "no spec is skipped or pending" nothing skipped
 check "no file is over 450 lines" nothing too_long
 check "every sentence of the contract has its spec or its issue" contract
+check "every case of OTP's own suite has its spec, or says why none" otp_cases
 check "the generated pages are current" pages_are_current
 check "every deliberate break applies" breaks_apply
 
