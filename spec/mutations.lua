@@ -22,7 +22,8 @@ return {
     core("policy.c", { name = "pause-keeps-the-score", spec = "policy_test",
         from = "score->value = 0;", to = "(void)score;" }),
     core("failure.c", { name = "restart-in-a-pause", spec = "supervisor_test",
-        from = "if (sup->state == SUT_SUPERVISOR_PAUSED)\n        sut_service_stop(service, SUT_AFTER_QUEUE);\n    else if",
+        from = "if (sup->state == SUT_SUPERVISOR_PAUSED)\n        sut_service_stop(service, SUT_AFTER_QUEUE);\n"
+            .. "    else if",
         to = "if" }),
     core("failure.c", { name = "queue-restarts-at-once", point = 10, spec = "suture_spec",
         from = "if (sup->spacing_ns > 0) break;", to = "" }),
