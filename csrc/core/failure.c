@@ -71,7 +71,9 @@ struct outcome {
 };
 
 void sut_supervisor_retry(struct sut_supervisor *sup, struct sut_service *service) {
-    if (sup->state == SUT_SUPERVISOR_PAUSED)
+    if (!sut_supervisor_running(sup)) /* its delay has ended before its turn to stop came */
+        sut_service_stop(service, SUT_AFTER_KEEP);
+    else if (sup->state == SUT_SUPERVISOR_PAUSED)
         sut_service_stop(service, SUT_AFTER_QUEUE);
     else if (sup->strategy == SUT_STRATEGY_ONE_FOR_ONE)
         sut_service_stop(service, SUT_AFTER_RESTART);

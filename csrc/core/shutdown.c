@@ -99,7 +99,7 @@ static void stop_now(struct sut_supervisor *sup) {
     sup->cursor = NULL;
     if (sup->stop_order == SUT_STOP_REVERSE)
         sup->cursor = sut_supervisor_last(sup);
-    else if (sup->ordered == 0)
+    else if (sup->ordered == 0 || sup->hurry != SUT_HURRY_NOT)
         ask_all(sup);
     sup->advancing = false;
     sut_supervisor_settled(sup);
