@@ -68,7 +68,7 @@ static void go_on_stopping(struct sut_supervisor *sup) {
     sup->advancing = true;
     if (sup->cursor)
         advance_in_reverse(sup);
-    else if (sup->ordered > 0 && sup->hurry == SUT_HURRY_NOT)
+    else if (sup->staged)
         ask_unneeded(sup);
     sup->advancing = false;
     if (!sup->cursor && sup->living == 0) finish(sup);
@@ -97,9 +97,12 @@ static void stop_now(struct sut_supervisor *sup) {
     sut_deadline_cancel(sup->tree->deadlines, &sup->timer);
     sup->advancing = true;
     sup->cursor = NULL;
+    sup->staged = false;
     if (sup->stop_order == SUT_STOP_REVERSE)
         sup->cursor = sut_supervisor_last(sup);
-    else if (sup->ordered == 0 || sup->hurry != SUT_HURRY_NOT)
+    else if (sup->ordered > 0 && sup->hurry == SUT_HURRY_NOT)
+        sup->staged = true;
+    else
         ask_all(sup);
     sup->advancing = false;
     sut_supervisor_settled(sup);
@@ -155,6 +158,7 @@ static void hurry_now(struct sut_supervisor *sup) {
     if (sut_supervisor_running(sup)) stop_now(sup);
     if (sup->state != SUT_SUPERVISOR_STOPPING) return;
     sup->advancing = true;
+    sup->staged = false;
     ask_all(sup);
     for (struct sut_service *service = sut_supervisor_last(sup), *before; service;
          service = before) {

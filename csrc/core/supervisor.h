@@ -11,7 +11,8 @@
  * can fail for lack of memory.
  *
  * Invariants: a child that starts after named siblings stands behind them in start order. Children
- * in the state WAITING exist only while the supervisor is `walking` or `grouping`.
+ * in the state WAITING exist only while the supervisor is `walking` or `grouping`, or stops and has
+ * not come by them yet.
  */
 #ifndef SUT_CORE_SUPERVISOR_H
 #define SUT_CORE_SUPERVISOR_H
@@ -80,6 +81,7 @@ struct sut_supervisor {
     bool blocked;          /* in the pass under way, somebody keeps those behind waiting */
     bool grouping;         /* a group is being stopped, to start again */
     bool advancing;        /* a walk of a stop is under way */
+    bool staged;           /* in its parallel stop dependents come first */
     bool awaited;          /* the host wants to know when nothing is pending any more */
     bool lifecycle_events;
     bool pass_through_panics;
