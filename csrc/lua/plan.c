@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * sup:plan(service, how): what would follow from an end of a child, as tables.
+ * sup:plan(service, what): what would follow from an end of a child, as tables.
  *
  * The steps of the core point into the tree, and building tables may collect garbage, whose
  * finalizers may change the tree: so the collector stands still from the dry run until the tables
@@ -21,7 +21,7 @@ struct call {
 
 /* ---- arguments ---- */
 
-static enum sut_end check_how(lua_State *L, int arg) {
+static enum sut_end check_what(lua_State *L, int arg) {
     static const char *const words[] = {"panic",          "error",          "return",
                                         "do_not_restart", "terminate_tree", NULL};
     static const enum sut_end ends[] = {SUT_END_PANIC, SUT_END_ERROR, SUT_END_PLAIN,
@@ -29,7 +29,7 @@ static enum sut_end check_how(lua_State *L, int arg) {
     if (lua_isnoneornil(L, arg)) return SUT_END_PANIC;
     for (int i = 0; lua_type(L, arg) == LUA_TSTRING && words[i]; i++)
         if (strcmp(lua_tostring(L, arg), words[i]) == 0) return ends[i];
-    (void)sut_misuse(L, "plan", "how",
+    (void)sut_misuse(L, "plan", "what",
                      "\"panic\", \"error\", \"return\", \"do_not_restart\" or \"terminate_tree\"",
                      arg);
     return SUT_END_PANIC;
@@ -143,7 +143,7 @@ static int make_protected(lua_State *L, struct call *call) {
 
 int sut_supervisor_plan(lua_State *L) {
     struct sut_lua_supervisor *sup = sut_check_supervisor(L, 1, "plan");
-    struct call call = {.sup = sup, .end = check_how(L, 3)};
+    struct call call = {.sup = sup, .end = check_what(L, 3)};
     const struct sut_service *service;
     sut_check_same_runtime(L, sut_self(L), sup, "plan");
     service = sut_find_service(L, sup, 2, "plan");
