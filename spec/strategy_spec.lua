@@ -301,7 +301,8 @@ describe("a sibling that is", function()
         inner_actors:cue("x", ends.panic)
         assert.equal("+x -x +x", inner_actors:log())
         assert.equal("-a +a", actors:log())
-        assert.same({ "service_panic sup/inner/x", "escalate sup/inner", "service_terminate sup/inner" }, record:lines())
+        assert.same({ "service_panic sup/inner/x", "escalate sup/inner", "service_terminate sup/inner" },
+            record:lines())
     end))
 end)
 
