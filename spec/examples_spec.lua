@@ -59,6 +59,19 @@ describe("the examples", function()
         assert.is_nil(result.out:find("run 5", 1, true))
     end)
 
+    it("start, stop and restart the parts of a shop in the order of what they need", function()
+        local checked = command.script("exec $SUTURA check examples/shop.lua")
+        has_in_order(checked.out, { "1%. audit: ", "2%. database: ", "3%. catalog: ", "4%. web: " })
+        local result = run("shop")
+        assert.equal(0, result.code, result.err)
+        local run_1 = { "audit +run 1  watches\n", "database +run 1  opens\n", "web +run 1  sells an apple for 3\n",
+            "database +run 1  is gone\n", "web +run 1  is gone\n", "catalog +run 1  is gone\n" }
+        local run_2 = { "database +run 2  opens\n", "web +run 2  sells an apple for 3\n", "web +run 2  is gone\n",
+            "catalog +run 2  is gone\n", "database +run 2  is gone\n", "audit +run 1  is gone\n$" }
+        has_in_order(result.out, table.move(run_2, 1, #run_2, #run_1 + 1, run_1))
+        assert.matches("shop/database: panicked: .*the disk has failed %(run 1, .*, restarting%)", result.err)
+    end)
+
     it("run a tree in a program whose main loop is that of cqueues", function()
         local result = run_program("in_cqueues")
         assert.equal(0, result.code, result.err)
