@@ -83,9 +83,11 @@ static void ask_unneeded(struct sut_supervisor *sup) {
     }
 }
 
-/* As above, in parallel: the cursor only looks whether all have stopped. */
+/* All have been asked, unless the order of stops is another meanwhile; where dependents come first,
+ * the cursor only looks whether all have stopped. */
 static bool stop_in_parallel(struct sut_supervisor *sup) {
-    if (sup->ordered > 0) ask_unneeded(sup);
+    if (sup->ordered == 0) return stop_in_reverse(sup);
+    ask_unneeded(sup);
     while (sup->cursor && !holds(sup->cursor))
         sup->cursor = sut_service_previous(sup->cursor);
     return !sup->cursor;
