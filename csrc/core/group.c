@@ -20,8 +20,10 @@ static enum sut_relation relation(const struct sut_service *service,
     return behind ? SUT_RELATION_BEHIND : SUT_RELATION_BEFORE;
 }
 
-/* One that does not run has nothing to stop: it waits at once. */
+/* One that does not run has nothing to stop: it waits at once. One that was given up is left alone.
+ */
 static void enrol(struct sut_service *service) {
+    if (service->state == SUT_STATE_ABANDONED) return;
     service->grouped = true;
     if (!sut_service_lives(service)) sut_service_stop(service, SUT_AFTER_GROUP);
 }

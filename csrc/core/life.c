@@ -125,6 +125,7 @@ static void retry(struct sut_service *service, const struct sut_cue *cue) {
 /* It does not run, and this is what becomes of it. */
 static void follow(struct sut_service *service, enum sut_after after) {
     struct sut_supervisor *parent = service->parent;
+    if (after != SUT_AFTER_GROUP) service->grouped = false;
     if (after == SUT_AFTER_FORGET) {
         sut_supervisor_forget(parent, service);
         return;
@@ -202,10 +203,12 @@ static void ask(struct sut_service *service, const struct sut_cue *cue) {
         arm(service, sut_time_after(tree->now_ns, time));
 }
 
-/* A second wish while it stops: to forget sticks, to retire almost, else the later one holds. */
+/* A second wish while it stops: to forget sticks, to retire almost, else the later one holds. To
+ * start again is what one does that stops with its group. */
 static void amend(struct sut_service *service, const struct sut_cue *cue) {
     if (service->after == SUT_AFTER_FORGET) return;
     if (service->after == SUT_AFTER_RETIRE && cue->after != SUT_AFTER_FORGET) return;
+    if (service->after == SUT_AFTER_GROUP && cue->after == SUT_AFTER_RESTART) return;
     service->after = cue->after;
 }
 
@@ -230,7 +233,8 @@ static void overrun(struct sut_service *service, const struct sut_cue *cue) {
             return;
         }
     }
-    if (service->after == SUT_AFTER_GROUP) service->after = SUT_AFTER_RESTART; /* goes on without */
+    if (service->after == SUT_AFTER_GROUP) service->after = SUT_AFTER_RESTART;
+    service->grouped = false; /* it goes on without */
     enter(service, SUT_STATE_ABANDONED);
     sut_supervisor_settled(parent);
 }
