@@ -102,6 +102,25 @@ describe("a child that fails to start", function()
             assert.equal("service_panic app/inner/faulty", record:lines()[1])
         end))
 
+    it("in the first start of a supervisor that was added keeps that one from being ready, and its siblings from starting",
+        in_time(function(rt)
+            local actors = troupe.new()
+            actors.fails.faulty = ends.error
+            local behind = new(rt, "behind", { lifecycle_events = true })
+            local inner = new(rt, "inner", { children = { actors:child("a"), actors:child("faulty"), behind } })
+            local sup, record = new(rt, "sup", { failure_threshold = 0.5 })
+            sup:serve_background()
+            sup:add(inner)
+            local ready, err = sup:wait_ready()
+            assert.is_nil(ready)
+            assert.is_true(sutura.is(err, sutura.ERR_START_FAILED))
+            assert.matches("sup/inner/faulty.*broken", tostring(err))
+            assert.equal("inner queued", states(sup))
+            assert.equal("+a +faulty -faulty -a", actors:log())
+            assert.same({ "service_terminate sup/inner/faulty", "escalate sup/inner", "backoff sup",
+                "service_terminate sup/inner" }, record:lines())
+        end))
+
     it("when it was added counts as a failure, and is tried again by the policy", in_each({
         ["an error"] = ends.error, ["a panic"] = ends.panic, ["a plain end"] = ends.plain
     }, function(rt, how)

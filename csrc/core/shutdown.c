@@ -79,7 +79,7 @@ void sut_supervisor_settled(struct sut_supervisor *sup) {
     if (sup->advancing) return;
     if (sup->state == SUT_SUPERVISOR_STOPPING) {
         go_on_stopping(sup);
-    } else if (sut_supervisor_running(sup)) {
+    } else if (sut_supervisor_running(sup) && !(sup->attend & SUT_ATTEND_STOP)) {
         sup->advancing = true;
         if (sup->grouping)
             sut_supervisor_advance_group(sup);
