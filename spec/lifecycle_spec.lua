@@ -198,6 +198,27 @@ describe("every event", function()
         end
     end)
 
+    it("has the path of the time when it happened, also of what has left the tree since", in_time(function(rt)
+        local root, record = new(rt, "root", { lifecycle_events = false })
+        root:add(rt:supervisor("gave up", { intensity = 0, children = {
+            { name = "w", run = function() error("x", 0) end },
+        } }), { restart = "temporary" })
+        root:add(rt:supervisor("ended", { dont_propagate_termination = true, lifecycle_events = true, children = {
+            { name = "w", run = function() return sutura.TERMINATE_TREE end },
+        } }))
+        root:serve_background()
+        settle()
+        assert.equal(0, root:count().specs)
+        assert.same({
+            "supervisor_start root/ended: first start",
+            "service_panic root/gave up/w", "escalate root/gave up: more than 0 restarts in 5 s",
+            "service_terminate root/gave up",
+            "service_start root/ended/w: first start", "service_stop root/ended/w: terminate tree",
+            "supervisor_stop root/ended: do not restart",
+        }, lines(record))
+        root:stop()
+    end))
+
     it("of a real clock has the Unix time as wall", function()
         local rt = sutura.runtime{ clock = "real" }
         local record = recorder.new()

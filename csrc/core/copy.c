@@ -68,6 +68,7 @@ static int copy_supervisor(struct sut_copy *copy, struct sut_twin_supervisor *tw
     *sup = *original;
     sup->tree = &copy->tree;
     sup->place = NULL;
+    sup->left = NULL;
     sup->cursor = sup->walk = sup->at = NULL;
     sup->score.restarts_ns = NULL;
     sup->names = nobody;

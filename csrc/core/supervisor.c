@@ -48,9 +48,16 @@ static uint32_t oldest_stop(const struct sut_supervisor *sup) {
 
 static void release(struct sut_service *service) {
     struct sut_tree *tree = service->parent->tree;
-    if (service->child) service->child->place = NULL;
+    if (service->child) {
+        service->child->place = NULL;
+        service->child->left = service;
+    }
     sut_slot_give(&tree->slots, service->id);
     sut_list_append(&tree->released, &service->u.work);
+}
+
+void sut_supervisor_gone(struct sut_service *service) {
+    if (service->child && service->child->left == service) service->child->left = NULL;
 }
 
 /* No walk may come by it any more. */
@@ -122,6 +129,7 @@ int sut_supervisor_add(struct sut_supervisor *sup, struct sut_service *service) 
     if (service->child) {
         leave_report(service->child);
         service->child->place = service;
+        service->child->left = NULL;
     }
     if (sut_supervisor_running(sup)) sut_service_start(service);
     return SUT_OK;
@@ -144,8 +152,10 @@ static void dissolve_service(struct sut_supervisor *sup, struct sut_service *ser
 static void take_released(struct sut_supervisor *sup, struct sut_list *released) {
     struct sut_list *list = &sup->tree->released;
     for (struct sut_list *node = list->next, *next; node != list; node = next) {
+        struct sut_service *service = SUT_CONTAINER(node, struct sut_service, u.work);
         next = node->next;
-        if (SUT_CONTAINER(node, struct sut_service, u.work)->parent != sup) continue;
+        if (service->parent != sup) continue;
+        sut_supervisor_gone(service);
         sut_list_remove(node);
         sut_list_append(released, node);
     }
@@ -156,6 +166,8 @@ void sut_supervisor_dissolve(struct sut_supervisor *sup, struct sut_list *releas
         sup->place->child = NULL;
         sup->place = NULL;
     }
+    if (sup->left) sup->left->child = NULL;
+    sup->left = NULL;
     while (!sut_list_empty(&sup->children))
         dissolve_service(sup, service_at(sup->children.next), released);
     while (!sut_list_empty(&sup->ghosts))

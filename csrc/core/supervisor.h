@@ -49,6 +49,7 @@ enum sut_hurry { SUT_HURRY_NOT, SUT_HURRY_WITH_REPORT, SUT_HURRY_QUIETLY };
 struct sut_supervisor {
     struct sut_tree *tree;
     struct sut_service *place; /* what stands for it in its parent, or did (a ghost); or NULL */
+    struct sut_service *left;  /* the place it has just left, until events of then are told */
     struct sut_list children;  /* sut_service.sibling */
     struct sut_list ghosts;    /* sut_service.sibling: forgotten, kept for the report */
     struct sut_list queue;     /* sut_service.u.work: failed ones, in the order of failing */
@@ -151,7 +152,9 @@ void sut_supervisor_dissolve(struct sut_supervisor *sup, struct sut_list *releas
 
 /* ---- for the other files of the core: the parts of a step ---- */
 
-/* supervisor.c: a child leaves, for good or, when it is of the spec, for this life. */
+/* supervisor.c: a child leaves, for good or, when it is of the spec, for this life; and is gone,
+ * for nothing tells of it any more. */
+void sut_supervisor_gone(struct sut_service *service);
 void sut_supervisor_forget(struct sut_supervisor *sup, struct sut_service *service);
 void sut_supervisor_retire(struct sut_supervisor *sup, struct sut_service *service);
 void sut_supervisor_quiet(struct sut_service *ghost);

@@ -40,14 +40,15 @@ const struct sut_service *sut_hangs_from(const struct sut_supervisor *sup) {
     return own->container ? &own->container->core : NULL;
 }
 
-static const struct sut_service *parent_service(const struct sut_service *service) {
-    return sut_hangs_from(service->parent);
+/* Where it hung until just now too: an event of that time is told later. */
+static const struct sut_service *way_up(const struct sut_supervisor *sup) {
+    return !sup->place && sup->left ? sup->left : sut_hangs_from(sup);
 }
 
 /* The way up from a service. A supervisor inside an object has a name of its own. */
 static void put_service(struct path *path, const struct sut_service *service) {
     while (service) {
-        const struct sut_service *up = parent_service(service);
+        const struct sut_service *up = way_up(service->parent);
         put_name(path, sut_service_text(service), service->name.length, service->name.number);
         put_slash(path);
         if (!up || !up->child) {
@@ -61,13 +62,13 @@ static void put_service(struct path *path, const struct sut_service *service) {
 /* Writes as much as there is room for; returns the whole length. */
 static size_t write_path(struct path path, const struct sut_supervisor *sup,
                          const struct sut_service *service) {
-    if (!service && !sup->place) {
+    const struct sut_service *up = way_up(sup);
+    if (!service && (!up || !up->child)) {
         put_supervisor(&path, sup);
-        service = sut_hangs_from(sup);
-        if (service) put_slash(&path);
-        put_service(&path, service);
+        if (up) put_slash(&path);
+        put_service(&path, up);
     } else {
-        put_service(&path, service ? service : sup->place);
+        put_service(&path, service ? service : up);
     }
     return path.length;
 }

@@ -62,8 +62,10 @@ static void kill_first(struct sut_runtime *rt) {
 
 static void release_first(struct sut_runtime *rt) {
     struct sut_list *node = rt->tree.released.next;
+    struct sut_service *service = SUT_CONTAINER(node, struct sut_service, u.work);
     sut_list_remove(node);
-    rt->above->release(rt, SUT_CONTAINER(node, struct sut_service, u.work));
+    sut_supervisor_gone(service);
+    rt->above->release(rt, service);
 }
 
 static void finish_first(struct sut_runtime *rt) {
