@@ -155,6 +155,10 @@ static void emit_escalate(struct sut_supervisor *sup, struct outcome outcome) {
 /* The child has ended for good, or has not: what is left of it, and who ends with it. */
 static void leave(struct sut_supervisor *sup, struct sut_service *service, enum sut_answer answer) {
     if (answer == SUT_ANSWER_RESTART || answer == SUT_ANSWER_TERMINATE) return;
+    if (answer == SUT_ANSWER_KEEP && service->grouped) { /* comes back, as if its turn had come */
+        sut_service_stop(service, SUT_AFTER_GROUP);
+        return;
+    }
     shut_down(sup, service);
     if (answer == SUT_ANSWER_FORGET) sut_supervisor_retire(sup, service);
 }

@@ -185,7 +185,6 @@ static inline const char *broken_of_state(const struct sut_supervisor *sup, uint
     MUST(sup->attend == 0);
     MUST(!sup->advancing);
     MUST(sup->policy.period_ns == 0 || sup->score.count <= sup->policy.intensity + 1);
-    MUST(sup->policy.period_ns == 0 || !paused);
     return NULL;
 }
 

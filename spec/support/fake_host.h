@@ -116,6 +116,7 @@ static inline bool do_some(struct fake *fake) {
     } else if (!sut_list_empty(&tree->released)) {
         let_go(fake, take_work(&tree->released));
     } else if (!sut_list_empty(&tree->finished)) {
+        SUT_CONTAINER(tree->finished.next, struct sut_supervisor, finished)->awaited = false;
         sut_list_remove(tree->finished.next);
         fake->finished++;
     } else {
