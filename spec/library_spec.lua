@@ -149,6 +149,7 @@ local function eventful_life()
         sup:serve_background()
         sutura.sleep(100)
         life.children, life.tree, life.count = sup:children(), sup:tree(), sup:count()
+        life.plan = sup:plan("readies", "panic")
         life.report = sup:stop()
     end)
     rt:close()
@@ -223,13 +224,17 @@ describe("the annotations", function()
         assert.same(keys_of(EVENTS), keys_of(seen))
     end)
 
-    it("have every field of records, counts and reports", function()
+    it("have every field of records, counts, plans and reports", function()
         local life = eventful_life()
         assert_record("sutura.Record", life.tree)
         for _, record in ipairs(life.children) do
             assert_record("sutura.Record", record)
         end
         assert_record("sutura.Count", life.count)
+        assert_record("sutura.Plan", life.plan)
+        for _, event in ipairs(life.plan.events) do
+            assert_record("sutura.PlannedEvent", event)
+        end
         assert.equal(1, #life.report)
         assert_record("sutura.Unstopped", life.report[1])
     end)

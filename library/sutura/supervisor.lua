@@ -133,7 +133,7 @@ function Supervisor:update(spec) end
 --- ERR_UNKNOWN_SERVICE, ERR_AMBIGUOUS_NAME or ERR_WRONG_SUPERVISOR. Source: ours.
 ---@nodiscard
 ---@param service sutura.Token|string
----@param what "panic"|"error"|"return"|"do_not_restart"|"terminate_tree" how it ends
+---@param what? "panic"|"error"|"return"|"do_not_restart"|"terminate_tree" how it ends; default "panic"
 ---@return sutura.Plan? plan
 ---@return sutura.Error? err
 function Supervisor:plan(service, what) end
@@ -289,8 +289,11 @@ function Handle:wait(limit) end
 ---@field type string as of an event
 ---@field path string
 ---@field at number seconds from now
----@field restarting? boolean of the end of a service
----@field delay? number seconds
+---@field restarting? boolean of the end of a service, as the two below
+---@field stopping? boolean
+---@field queued? true
+---@field delay? number seconds; also of a pause and of its end
+---@field reason? string of the events that have one
 
 --- The numbers that `count` gives.
 ---@class sutura.Count
