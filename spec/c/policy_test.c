@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The failure score. The tables were computed by Lua's `score * 0.5 ^ (elapsed / decay) + 1`, and
- * the score must agree with them to the last bit.
+ * The failure score, the window of restarts, and pauses in a row. The score's tables were computed
+ * by Lua's `score * 0.5 ^ (elapsed / decay) + 1`, and the score must agree with them to the last
+ * bit.
  */
 #include "core/policy.h"
 
@@ -153,6 +154,170 @@ static void after_a_pause_the_next_failure_makes_the_score_one(void **state) {
     assert_same(score.value, 1);
 }
 
+/* ---- the window ---- */
+
+/* Feeds failures at the times, in seconds; the last one escalates or not, all before it do not. */
+static void assert_window(struct sut_policy *policy, struct sut_score *score, const double *at_s,
+                          int count, enum sut_verdict last) {
+    for (int i = 0; i < count; i++) {
+        enum sut_verdict wanted = i + 1 < count ? SUT_VERDICT_RESTART : last;
+        int64_t now_ns = (int64_t)(at_s[i] * 1e9);
+        assert_int_equal(wanted, sut_policy_fail(policy, score, false, now_ns));
+    }
+}
+
+static void the_restart_after_the_intensity_gives_up(void **state) {
+    (void)state;
+    int64_t ring[4];
+    struct sut_policy policy = {.intensity = 3, .period_ns = 5 * SECOND_NS};
+    struct sut_score score = {.restarts_ns = ring};
+    assert_window(&policy, &score, (const double[]){0, 1, 2, 3}, 4, SUT_VERDICT_ESCALATE);
+    assert_same(4, sut_policy_score(&policy, &score, 3 * SECOND_NS));
+    assert_same(3, sut_policy_limit(&policy));
+}
+
+static void a_restart_exactly_as_old_as_the_period_still_counts(void **state) {
+    (void)state;
+    int64_t ring[3];
+    struct sut_policy policy = {.intensity = 2, .period_ns = 5 * SECOND_NS};
+    struct sut_score score = {.restarts_ns = ring};
+    assert_window(&policy, &score, (const double[]){0, 1, 5}, 3, SUT_VERDICT_ESCALATE);
+    sut_policy_reset(&score);
+    assert_window(&policy, &score, (const double[]){0, 1, 5.000000001}, 3, SUT_VERDICT_RESTART);
+}
+
+static void an_intensity_of_zero_gives_up_at_once(void **state) {
+    (void)state;
+    int64_t ring[1];
+    struct sut_policy policy = {.intensity = 0, .period_ns = 5 * SECOND_NS};
+    struct sut_score score = {.restarts_ns = ring};
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(SUT_VERDICT_ESCALATE, sut_policy_fail(&policy, &score, false, i));
+}
+
+static void the_window_slides_over_the_end_of_its_ring(void **state) {
+    (void)state;
+    int64_t ring[3];
+    struct sut_policy policy = {.intensity = 2, .period_ns = 5 * SECOND_NS};
+    struct sut_score score = {.restarts_ns = ring};
+    for (int i = 0; i < 50; i++) /* two in each window, for long */
+        assert_int_equal(SUT_VERDICT_RESTART,
+                         sut_policy_fail(&policy, &score, false, i * 3 * SECOND_NS));
+    assert_int_equal(SUT_VERDICT_ESCALATE,
+                     sut_policy_fail(&policy, &score, false, 148 * SECOND_NS));
+}
+
+static void a_window_forgets_once_its_period_has_passed(void **state) {
+    (void)state;
+    int64_t ring[3];
+    struct sut_policy policy = {.intensity = 2, .period_ns = 5 * SECOND_NS};
+    struct sut_score score = {.restarts_ns = ring};
+    assert_window(&policy, &score, (const double[]){0, 0, 6, 6}, 4, SUT_VERDICT_RESTART);
+    assert_same(2, sut_policy_score(&policy, &score, 11 * SECOND_NS));
+    assert_same(0, sut_policy_score(&policy, &score, 12 * SECOND_NS));
+}
+
+static void a_change_of_the_window_keeps_the_newest_restarts(void **state) {
+    (void)state;
+    int64_t wide[4], narrow[2], wider[6];
+    struct sut_policy policy = {.intensity = 3, .period_ns = 100 * SECOND_NS};
+    struct sut_policy less = {.intensity = 1, .period_ns = 5 * SECOND_NS};
+    struct sut_policy more = {.intensity = 5, .period_ns = 5 * SECOND_NS};
+    struct sut_score score = {.restarts_ns = wide};
+    assert_window(&policy, &score, (const double[]){0, 4, 8}, 3, SUT_VERDICT_RESTART);
+    assert_ptr_equal(wide, sut_policy_change(&policy, &score, &less, narrow, 8 * SECOND_NS));
+    assert_same(2, sut_policy_score(&policy, &score, 9 * SECOND_NS));
+    assert_same(1, sut_policy_score(&policy, &score, 10 * SECOND_NS));
+    assert_ptr_equal(narrow, sut_policy_change(&policy, &score, &more, wider, 9 * SECOND_NS));
+    assert_same(2, sut_policy_score(&policy, &score, 9 * SECOND_NS));
+    assert_window(&policy, &score, (const double[]){9, 9, 9, 9}, 4, SUT_VERDICT_ESCALATE);
+}
+
+static void a_change_from_the_score_to_the_window_begins_with_none(void **state) {
+    (void)state;
+    int64_t ring[2];
+    struct sut_policy policy = {.decay_s = HUGE_VAL, .threshold = 5};
+    struct sut_policy window = {.intensity = 1, .period_ns = 5 * SECOND_NS};
+    struct sut_policy score_again = policy;
+    struct sut_score score = {0};
+    (void)sut_policy_fail(&policy, &score, false, 0);
+    (void)sut_policy_fail(&policy, &score, false, 0);
+    assert_null(sut_policy_change(&policy, &score, &window, ring, 0));
+    assert_window(&policy, &score, (const double[]){0, 0}, 2, SUT_VERDICT_ESCALATE);
+    assert_ptr_equal(ring, sut_policy_change(&policy, &score, &score_again, NULL, 0));
+    assert_null(score.restarts_ns);
+    assert_int_equal(SUT_VERDICT_RESTART, sut_policy_fail(&policy, &score, false, 0));
+}
+
+static void a_new_half_life_decays_from_the_change_on(void **state) {
+    (void)state;
+    struct sut_policy policy = {.decay_s = 10, .threshold = 5};
+    struct sut_policy slow = {.decay_s = 20, .threshold = 5};
+    struct sut_score score = {0};
+    (void)sut_policy_fail(&policy, &score, false, 0);
+    (void)sut_policy_change(&policy, &score, &slow, NULL, 10 * SECOND_NS);
+    assert_same(0.5, sut_policy_score(&policy, &score, 10 * SECOND_NS));
+    assert_same(0.25, sut_policy_score(&policy, &score, 30 * SECOND_NS));
+}
+
+/* ---- pauses in a row ---- */
+
+/* A failure at the time, which pauses or gives up; and the end of its pause a second later. */
+static void assert_pause(const struct sut_policy *policy, struct sut_score *score, int64_t at_s,
+                         enum sut_verdict wanted) {
+    assert_int_equal(wanted, sut_policy_fail(policy, score, false, at_s * SECOND_NS));
+    if (wanted == SUT_VERDICT_PAUSE) sut_policy_resume(score, (at_s + 1) * SECOND_NS);
+}
+
+static void the_pause_after_the_tolerated_ones_gives_up(void **state) {
+    (void)state;
+    struct sut_policy policy = {.decay_s = 30, .quiet_ns = 30 * SECOND_NS, .escalate_after = 2};
+    struct sut_score score = {0};
+    assert_pause(&policy, &score, 0, SUT_VERDICT_PAUSE);
+    assert_pause(&policy, &score, 30, SUT_VERDICT_PAUSE);
+    assert_pause(&policy, &score, 60, SUT_VERDICT_ESCALATE);
+}
+
+static void a_quiet_time_after_the_pause_breaks_the_row(void **state) {
+    (void)state;
+    struct sut_policy policy = {.decay_s = 30, .quiet_ns = 30 * SECOND_NS, .escalate_after = 1};
+    struct sut_score score = {0};
+    assert_pause(&policy, &score, 0, SUT_VERDICT_PAUSE);
+    assert_pause(&policy, &score, 31, SUT_VERDICT_PAUSE);
+    assert_pause(&policy, &score, 61, SUT_VERDICT_ESCALATE);
+}
+
+static void an_infinite_decay_keeps_all_pauses_in_a_row(void **state) {
+    (void)state;
+    struct sut_policy policy = {.decay_s = HUGE_VAL, .quiet_ns = INT64_MAX, .escalate_after = 1};
+    struct sut_score score = {0};
+    assert_pause(&policy, &score, 0, SUT_VERDICT_PAUSE);
+    assert_pause(&policy, &score, 1000000000, SUT_VERDICT_ESCALATE);
+}
+
+static void a_pause_that_is_armed_again_is_not_another(void **state) {
+    (void)state;
+    struct sut_policy policy = {.decay_s = 30, .quiet_ns = 30 * SECOND_NS, .escalate_after = 1};
+    struct sut_score score = {0};
+    assert_int_equal(SUT_VERDICT_PAUSE, sut_policy_fail(&policy, &score, false, 0));
+    for (int i = 1; i < 9; i++)
+        assert_int_equal(SUT_VERDICT_PAUSE, sut_policy_fail(&policy, &score, true, i));
+    sut_policy_resume(&score, 9);
+    assert_int_equal(SUT_VERDICT_ESCALATE, sut_policy_fail(&policy, &score, false, 10));
+}
+
+static void a_new_life_has_seen_no_pause_and_no_restart(void **state) {
+    (void)state;
+    int64_t ring[1];
+    struct sut_policy policy = {.decay_s = HUGE_VAL, .quiet_ns = INT64_MAX, .escalate_after = 1};
+    struct sut_score score = {.restarts_ns = ring};
+    assert_pause(&policy, &score, 0, SUT_VERDICT_PAUSE);
+    sut_policy_reset(&score);
+    assert_ptr_equal(ring, score.restarts_ns);
+    assert_same(0, sut_policy_score(&policy, &score, 0));
+    assert_pause(&policy, &score, 0, SUT_VERDICT_PAUSE);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_failure_makes_the_score_one),
@@ -165,6 +330,19 @@ int main(void) {
         cmocka_unit_test(an_infinite_decay_forgets_nothing),
         cmocka_unit_test(a_decay_of_zero_makes_the_score_one_even_at_the_same_instant),
         cmocka_unit_test(after_a_pause_the_next_failure_makes_the_score_one),
+        cmocka_unit_test(the_restart_after_the_intensity_gives_up),
+        cmocka_unit_test(a_restart_exactly_as_old_as_the_period_still_counts),
+        cmocka_unit_test(an_intensity_of_zero_gives_up_at_once),
+        cmocka_unit_test(the_window_slides_over_the_end_of_its_ring),
+        cmocka_unit_test(a_window_forgets_once_its_period_has_passed),
+        cmocka_unit_test(a_change_of_the_window_keeps_the_newest_restarts),
+        cmocka_unit_test(a_change_from_the_score_to_the_window_begins_with_none),
+        cmocka_unit_test(a_new_half_life_decays_from_the_change_on),
+        cmocka_unit_test(the_pause_after_the_tolerated_ones_gives_up),
+        cmocka_unit_test(a_quiet_time_after_the_pause_breaks_the_row),
+        cmocka_unit_test(an_infinite_decay_keeps_all_pauses_in_a_row),
+        cmocka_unit_test(a_pause_that_is_armed_again_is_not_another),
+        cmocka_unit_test(a_new_life_has_seen_no_pause_and_no_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
