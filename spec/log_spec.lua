@@ -124,6 +124,20 @@ describe("the default logger", function()
             end
         end)
 
+        it("takes a plain end that no restart follows for no failure", function()
+            local function level_of(fields)
+                written = {}
+                log.default_hook(an_event(fields))
+                return object().level
+            end
+            assert.equal("info", level_of({ type = "service_terminate", restarting = false }))
+            for field, value in pairs({ error_msg = "no", queued = true, stopping = true, restarting = true }) do
+                local fields = { type = "service_terminate", restarting = false }
+                fields[field] = value
+                assert.equal("error", level_of(fields), field)
+            end
+        end)
+
         it("writes a line of the library's own as an object too", function()
             log.report("a hook raised", "report", { path = "root" })
             local got = object()

@@ -120,11 +120,17 @@ local function write_json(style, wall, message, fields)
     log.write(encode(fields, { keyorder = KEY_ORDER }) .. "\n")
 end
 
+-- An end without an error that no restart follows is no failure: the work is done.
+local function is_done(map)
+    return map.type == "service_terminate" and map.error_msg == nil and map.restarting == false and not map.queued
+        and not map.stopping
+end
+
 local function write_event(e)
     local message = event.text(e)
     local map = event.map(e)
     local kind = type(map.type) == "string" and text.line(map.type, 60) or "event"
-    local style = STYLES[kind] or PLAIN
+    local style = is_done(map) and PLAIN or STYLES[kind] or PLAIN
     if format == "json" then
         write_json(style, map.wall, message, map)
     else
