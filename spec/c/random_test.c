@@ -211,6 +211,8 @@ static void update_one(void) {
     if (below(2)) sup->stop_order = below(2) ? SUT_STOP_REVERSE : SUT_STOP_PARALLEL;
     if (auto_shutdown != SUT_AUTO_SHUTDOWN_NEVER || !has_significant(sup))
         sup->auto_shutdown = auto_shutdown;
+    reserve(&fake);
+    sut_supervisor_settled(sup); /* another strategy may keep fewer waiting */
 }
 
 static void await_one(void) {
