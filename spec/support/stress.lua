@@ -168,12 +168,11 @@ end
 
 -- What a service of the world runs: never twice at once.
 local function body_of(world, way, options)
-    local lives = {} -- by the name: a template's children share the function
+    local threads = {} -- of the latest runs, by the name: a template's children share the function
     return function(ctx, arg)
         local name = ctx.name
-        world.check(not lives[name], "%s lives twice", ctx)
-        lives[name] = true
-        local _ <close> = setmetatable({}, { __close = function() lives[name] = nil end })
+        world.check(not threads[name] or coroutine.status(threads[name]) == "dead", "%s lives twice", ctx)
+        threads[name] = coroutine.running()
         world.check(arg == nil or arg.name == name, "%s got the argument of another", ctx)
         world.runs = world.runs + 1
         if world.runs > RUNS then
@@ -259,7 +258,8 @@ local function add_making(world)
 end
 
 local function new_world(seed)
-    local world = { sups = {}, seq = 0, runs = 0, made = 0, depth = 0, named = 0, weak = setmetatable({}, { __mode = "k" }) }
+    local world = { sups = {}, weak = setmetatable({}, { __mode = "k" }) }
+    world.seq, world.runs, world.made, world.depth, world.named = 0, 0, 0, 0, 0
     for _, kind in ipairs({ "tokens", "resumes", "contexts", "cancels", "threads", "templates" }) do
         world[kind] = {}
     end

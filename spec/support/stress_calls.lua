@@ -3,7 +3,6 @@
 -- The calls that meddle with the services of a stress world (spec.support.stress), from wherever it likes: every
 -- method that changes something, with arguments that are mostly right. Any of them may raise.
 
-local sutura = require "sutura"
 local core = require "sutura.core"
 local bodies = require "spec.support.stress_bodies"
 
