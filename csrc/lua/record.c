@@ -134,7 +134,7 @@ static void set_restart(lua_State *L, const struct sut_lua_service *service) {
     if (core->notifies && core->options && core->options->start_timeout_ns != SUT_NEVER)
         set_number(L, "start_timeout", sut_seconds(core->options->start_timeout_ns));
     if (next_try_ns != SUT_NEVER) set_number(L, "next_try", sut_seconds(next_try_ns));
-    if (core->backs_off) set_backoff(L, core);
+    if (core->backs_off && core->options) set_backoff(L, core);
 }
 
 /* The siblings that it starts after, by name. */
