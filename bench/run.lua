@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: MIT
 --
--- What sutura costs: memory of an idle service, adding and stopping at two sizes, and a panic with its trace, event
--- and restart against the same work in plain Lua. Each figure is printed with its limit; a figure over its limit makes
--- the exit status 1. Ratios are taken within one run: machines differ, and are shared.
+-- What sutura costs: memory of an idle service, adding and stopping at two sizes, the same of a template's children,
+-- and a panic with its trace, event and restart against the same work in plain Lua. Each figure is printed with its
+-- limit; a figure over its limit makes the exit status 1. Ratios are taken within one run: machines differ, and are
+-- shared.
 
 local sutura = require "sutura"
 
@@ -27,6 +28,21 @@ end
 
 local function idle()
     sutura.sleep(1e6)
+end
+
+-- A template with n idle children that have all begun to sleep, in a runtime of its own, and their tokens.
+local function template(n)
+    local rt = sutura.runtime { clock = "virtual" }
+    local sup = rt:supervisor("bench")
+    local pool = sup:template { name = "pool", run = idle, restart = "temporary" }
+    sup:serve_background()
+    rt:settle()
+    local tokens = {}
+    for i = 1, n do
+        tokens[i] = pool:start(i)
+    end
+    rt:settle()
+    return rt, pool, tokens
 end
 
 -- A tree of n idle services that have all begun to sleep, in a runtime of its own.
@@ -76,6 +92,42 @@ local function add_and_stop(n, total)
         stops[#stops + 1] = stop / total
     end
     return median(adds), median(stops)
+end
+
+-- Seconds to stop and to start a twentieth of a template's children, one by one and from both ends.
+local function churn(rt, pool, tokens)
+    local n = #tokens
+    local began = clock()
+    for i = 1, n // 40 do
+        pool:terminate_child(tokens[i], 0)
+        pool:terminate_child(tokens[n + 1 - i], 0)
+        rt:settle()
+    end
+    local stopped = clock()
+    for i = 1, n // 40 do
+        tokens[i] = pool:start(i)
+        tokens[n + 1 - i] = pool:start(n + i)
+        rt:settle()
+    end
+    assert(pool:count().active == n)
+    return clock() - stopped, stopped - began
+end
+
+-- Seconds to start one child of a template, and to stop one, among n. What others do only makes it slower.
+local function start_and_stop(n, total)
+    local start, stop = math.huge, math.huge
+    for _ = 1, 5 do
+        local starts, stops, each = 0, 0, n // 40 * 2
+        for _ = 1, total // n do
+            collectgarbage()
+            local rt, pool, tokens = template(n)
+            local started, stopped = churn(rt, pool, tokens)
+            starts, stops = starts + started, stops + stopped
+            rt:close()
+        end
+        start, stop = math.min(start, starts / (total // n * each)), math.min(stop, stops / (total // n * each))
+    end
+    return start, stop
 end
 
 -- Seconds for one panic with trace, event and restart, 10 frames deep.
@@ -142,14 +194,22 @@ print(("sutura %s on %s, libuv %s"):format(sutura._VERSION, _VERSION, require "s
 local bytes = memory(N_LARGE)
 row(("memory of an idle service, %d of them"):format(N_LARGE), bytes, "bytes", "at most 1600", bytes <= 1600)
 
+-- What one costs among few and among many, and how much more that is.
+local function compare(what, small, large)
+    row(("%s at %d"):format(what, N_SMALL), small * 1e6, "us", "", true)
+    row(("%s at %d"):format(what, N_LARGE), large * 1e6, "us", "", true)
+    row("  ratio", large / small, "times", "at most 2", large <= 2 * small)
+end
+
 local add_small, stop_small = add_and_stop(N_SMALL, N_LARGE)
 local add_large, stop_large = add_and_stop(N_LARGE, N_LARGE)
-row(("add one service at %d"):format(N_SMALL), add_small * 1e6, "us", "", true)
-row(("add one service at %d"):format(N_LARGE), add_large * 1e6, "us", "", true)
-row("  ratio", add_large / add_small, "times", "at most 2", add_large <= 2 * add_small)
-row(("stop one service at %d"):format(N_SMALL), stop_small * 1e6, "us", "", true)
-row(("stop one service at %d"):format(N_LARGE), stop_large * 1e6, "us", "", true)
-row("  ratio", stop_large / stop_small, "times", "at most 2", stop_large <= 2 * stop_small)
+compare("add one service", add_small, add_large)
+compare("stop one service", stop_small, stop_large)
+
+local start_small, end_small = start_and_stop(N_SMALL, N_LARGE)
+local start_large, end_large = start_and_stop(N_LARGE, N_LARGE)
+compare("start one child of a template", start_small, start_large)
+compare("stop one child of a template", end_small, end_large)
 
 local ours, theirs = panics(20000)
 row("panic, trace, event and restart", ours * 1e6, "us", "", true)
