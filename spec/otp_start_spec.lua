@@ -102,7 +102,7 @@ describe("a child that fails to start", function()
             assert.equal("service_panic app/inner/faulty", record:lines()[1])
         end))
 
-    it("in the first start of a supervisor that was added keeps that one from being ready, and its siblings from starting",
+    it("in a supervisor that was added keeps that one from getting ready, and those behind from starting",
         in_time(function(rt)
             local actors = troupe.new()
             actors.fails.faulty = ends.error

@@ -166,13 +166,15 @@ local function add_chance(world, seed)
     function world.chance(part) return world.number(1000) <= part * 1000 end
 end
 
--- What a service of the world runs: never twice at once.
+-- What a service of the world runs: never twice at once. A run is over when its closer has been called, or, where the
+-- close budget left no time for that, when its thread is dead.
 local function body_of(world, way, options)
-    local threads = {} -- of the latest runs, by the name: a template's children share the function
+    local threads = {} -- of the runs that live, by the name: a template's children share the function
     return function(ctx, arg)
         local name = ctx.name
         world.check(not threads[name] or coroutine.status(threads[name]) == "dead", "%s lives twice", ctx)
         threads[name] = coroutine.running()
+        local _ <close> = setmetatable({}, { __close = function() threads[name] = nil end })
         world.check(arg == nil or arg.name == name, "%s got the argument of another", ctx)
         world.runs = world.runs + 1
         if world.runs > RUNS then
