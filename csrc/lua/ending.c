@@ -76,7 +76,7 @@ static void push_value(lua_State *L, const struct sut_delivery *to) {
         return;
     }
     if (detail->ref < 0) {
-        lua_pushstring(L, sut_odd_message(detail->ref));
+        sut_push_odd(L, to->service, detail->ref);
         return;
     }
     sut_push_threads(L, to->rt);

@@ -6,6 +6,7 @@
  * handler of SIGINT sets a hook on the main thread; the run is told, leaves the loop, and calls an
  * empty function there, so that the hook raises "interrupted!" out of the call that waits.
  */
+#include "lua/reason.h"
 #include "lua/runtime.h"
 #include "lua/service.h"
 #include "lua/supervisor.h"
@@ -186,7 +187,8 @@ static int answer_program(lua_State *L, const struct program *program, lua_State
     int results = lua_gettop(thread);
     if (co->foreign) {
         int odd = co->status == LUA_YIELD ? SUT_ODD_YIELDED : SUT_ODD_FOREIGN;
-        return luaL_error(L, "run: the program has ended: %s", sut_odd_message(odd));
+        sut_push_odd(L, NULL, odd);
+        return luaL_error(L, "run: the program has ended: %s", lua_tostring(L, -1));
     }
     if (co->status == LUA_OK) {
         luaL_checkstack(L, results, "too many results of a run");

@@ -16,6 +16,26 @@ static void push_seconds(lua_State *L, int64_t time_ns) {
     lua_pushstring(L, text);
 }
 
+/* ---- odd ends ---- */
+
+static const char *odd_text(int odd) {
+    switch (odd) {
+    case SUT_ODD_YIELDED:
+        return "yielded to nobody; use sutura.yield or sutura.await";
+    case SUT_ODD_FOREIGN:
+        return "its coroutine was closed or resumed by somebody else";
+    case SUT_ODD_BODY:
+        return "the service object has no method 'serve' that can be called";
+    default:
+        return "not enough memory";
+    }
+}
+
+void sut_push_odd(lua_State *L, const struct sut_lua_service *service, int odd) {
+    lua_pushstring(L, odd_text(odd));
+    (void)service;
+}
+
 /* ---- error objects ---- */
 
 /* Replaces message and cause on the top (cause uppermost) by an error object. */
@@ -61,7 +81,7 @@ static void push_cause(lua_State *L, struct sut_service *service, enum sut_end e
         lua_pushvalue(ended->thread, -1);
         lua_xmove(ended->thread, L, 1);
     } else {
-        lua_pushstring(L, sut_odd_message(ended->odd));
+        sut_push_odd(L, sut_service_of(service), ended->odd);
     }
 }
 
@@ -117,14 +137,20 @@ static void keep_bare(lua_State *L, const struct failure *failure) {
     lua_pop(L, 1);
 }
 
-static void keep(struct failure failure) {
-    struct sut_lua_runtime *rt = sut_supervisor_of(failure.sup)->rt;
-    lua_State *L = rt->hooks;
-    bool collects = lua_gc(L, LUA_GCISRUNNING) == 1;
+/* False without memory. */
+static bool try_to(lua_CFunction keep_it, struct failure *failure) {
+    struct sut_lua_runtime *rt = sut_supervisor_of(failure->sup)->rt;
+    bool collects = lua_gc(rt->hooks, LUA_GCISRUNNING) == 1;
     char why[64];
-    if (collects) lua_gc(L, LUA_GCSTOP);
-    if (sut_call(rt, make, &failure, why, sizeof why) != LUA_OK) keep_bare(L, &failure);
-    if (collects) lua_gc(L, LUA_GCRESTART);
+    int status;
+    if (collects) lua_gc(rt->hooks, LUA_GCSTOP);
+    status = sut_call(rt, keep_it, failure, why, sizeof why);
+    if (collects) lua_gc(rt->hooks, LUA_GCRESTART);
+    return status == LUA_OK;
+}
+
+static void keep(struct failure failure) {
+    if (!try_to(make, &failure)) keep_bare(sut_supervisor_of(failure.sup)->rt->hooks, &failure);
 }
 
 void sut_keep_start_failure(struct sut_supervisor *core, struct sut_service *service,
@@ -134,7 +160,23 @@ void sut_keep_start_failure(struct sut_supervisor *core, struct sut_service *ser
 
 /* ---- what the runner calls ---- */
 
-/* The value itself: of a panic that is passed on, or of TERMINATE_TREE. Needs no memory. */
+static int make_odd(lua_State *L) {
+    const struct failure *failure = lua_touserdata(L, 1);
+    const struct sut_lua_service *service = sut_service_of(failure->service);
+    sut_push_object(L, failure->sup);
+    sut_push_odd(L, service, sut_rt(&service->co)->self->ended.odd);
+    (void)lua_setiuservalue(L, 2, failure->kept_in);
+    return 0;
+}
+
+/* Without memory which odd end it was, if not its numbers. */
+static void keep_odd(struct sut_lua_supervisor *sup, struct sut_service *service) {
+    struct failure failure = {
+        .sup = &sup->core, .service = service, .kept_in = SUT_SUPERVISOR_REASON};
+    if (!try_to(make_odd, &failure)) sup->reason_odd = sup->rt->self->ended.odd;
+}
+
+/* The value itself: of a panic that is passed on, or of TERMINATE_TREE. */
 static void keep_value(struct sut_lua_supervisor *sup, struct sut_service *service) {
     lua_State *L = sup->rt->hooks;
     const struct sut_ended *ended = &sup->rt->self->ended;
@@ -146,8 +188,9 @@ static void keep_value(struct sut_lua_supervisor *sup, struct sut_service *servi
         lua_pushvalue(ended->thread, -1);
         lua_xmove(ended->thread, L, 1);
     } else {
-        sup->reason_odd = ended->odd;
-        lua_pushnil(L);
+        lua_pop(L, 1);
+        keep_odd(sup, service);
+        return;
     }
     (void)lua_setiuservalue(L, -2, SUT_SUPERVISOR_REASON);
     lua_pop(L, 1);

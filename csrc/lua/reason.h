@@ -12,6 +12,10 @@
  * memory. */
 void sut_push_unready(lua_State *L, const struct sut_service *service, enum sut_end end);
 
+/* Pushes the message of an odd end of the service; NULL when that is not known any more, and then
+ * there are no numbers in it. May raise for memory. */
+void sut_push_odd(lua_State *L, const struct sut_lua_service *service, int odd);
+
 /* Pushes in words why the supervisor of an `escalate` event gives up. May raise for memory. */
 void sut_push_escalation(lua_State *L, const struct sut_supervisor *sup, enum sut_end end);
 

@@ -6,6 +6,7 @@
  * uservalue REASON.
  */
 #include "lua/context.h"
+#include "lua/reason.h"
 #include "lua/supervisor.h"
 #include "lua/wait.h"
 
@@ -52,7 +53,7 @@ int sut_push_reason(lua_State *L, int index) {
     if (end == SUT_END_DO_NOT_RESTART) {
         sut_push_error(L, SUT_DO_NOT_RESTART);
     } else if (end == SUT_END_PANIC && sup->reason_odd) {
-        lua_pushstring(L, sut_odd_message(sup->reason_odd));
+        sut_push_odd(L, NULL, sup->reason_odd);
     } else if (end != SUT_END_CANCELED) {
         (void)lua_getiuservalue(L, index, SUT_SUPERVISOR_REASON);
     } else if (sup->context_ended) {

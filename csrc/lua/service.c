@@ -71,19 +71,6 @@ static int begin(struct sut_lua_service *service) {
 
 /* ---- ending a run ---- */
 
-const char *sut_odd_message(int ref) {
-    switch (ref) {
-    case SUT_ODD_YIELDED:
-        return "yielded to nobody; use sutura.yield or sutura.await";
-    case SUT_ODD_FOREIGN:
-        return "its coroutine was closed or resumed by somebody else";
-    case SUT_ODD_BODY:
-        return "the service object has no method 'serve' that can be called";
-    default:
-        return "not enough memory";
-    }
-}
-
 /* Takes over what the latest raise has left; the value is on the top of the thread. */
 static struct sut_failure *take_failure(struct sut_lua *self, lua_State *thread) {
     struct sut_failure *failure = sut_calloc(sizeof *failure);
@@ -151,10 +138,8 @@ static void finish(struct sut_lua_service *service, enum sut_end end, int odd,
     if (!kept || odd) sut_service_drop_thread(service);
 }
 
-static void finish_oddly(struct sut_lua_service *service, int odd) {
-    struct sut_failure *failure =
-        odd == SUT_ODD_YIELDED ? take_failure(sut_rt(&service->co)->self, NULL) : NULL;
-    finish(service, SUT_END_PANIC, odd, failure);
+static void finish_oddly(struct sut_lua_service *service, enum sut_odd_end odd) {
+    finish(service, SUT_END_PANIC, odd, NULL);
 }
 
 static bool is_cancellation(lua_State *L, int index) {
@@ -195,13 +180,17 @@ static void returned(struct sut_lua_service *service, int results) {
     }
 }
 
-/* The body gave control away with something else than one of our waits. */
-static void yielded_to_nobody(struct sut_lua_service *service) {
-    struct sut_lua *self = sut_rt(&service->co)->self;
+/* The trace is put aside before the closers run, which may raise and leave one of their own. */
+void sut_service_break(struct sut_lua_service *service, enum sut_odd_end odd) {
+    struct sut_coroutine *co = &service->co;
+    struct sut_lua *self = sut_rt(co)->self;
+    struct sut_failure *failure;
+    if (co->foreign) return;
     sut_trace_clear(&self->trace);
-    sut_trace_chain(&self->trace, service->co.thread);
-    (void)sut_coroutine_close(&service->co);
-    finish_oddly(service, SUT_ODD_YIELDED);
+    if (co->thread) sut_trace_chain(&self->trace, co->thread);
+    failure = take_failure(self, NULL);
+    if (co->thread) (void)sut_coroutine_close(co);
+    finish(service, SUT_END_PANIC, odd, failure);
 }
 
 /* ---- what the core and the runner call ---- */
@@ -251,7 +240,7 @@ void sut_service_resume(struct sut_lua_service *service) {
             co->status = (uint8_t)status; /* beneath the body: no memory, or a closer */
         returned(service, results);
     } else if (co->wait == SUT_WAIT_NONE || !sut_is_wait(co->thread)) {
-        yielded_to_nobody(service);
+        sut_service_break(service, SUT_ODD_YIELDED);
     } else {
         lua_pop(co->thread, results);
         sut_service_gave_way(&service->core);

@@ -69,15 +69,17 @@ enum sut_odd_end {
     SUT_ODD_BODY /* no callable body */
 };
 
-/* The message of an odd end. */
-const char *sut_odd_message(int ref);
-
 /* The calls of the core and the runner for bodies of this ring. */
 void sut_service_host_start(struct sut_service *core);
 void sut_service_host_recall(struct sut_service *core);
 bool sut_service_host_cancel(struct sut_service *core);
 void sut_service_resume(struct sut_lua_service *service);
 void sut_service_kill_body(struct sut_lua_service *service);
+
+/* Ends the run now, by force, as a panic with an odd end and the stack where the service stands.
+ * It must live and must not be the one that runs now; events must be reserved. One that a stranger
+ * has spoilt ends by that instead, at its turn. Never raises. */
+void sut_service_break(struct sut_lua_service *service, enum sut_odd_end odd);
 
 /* It has ended, or left the tree, be it kept for a report: wakes who waits for that. Never raises.
  */
