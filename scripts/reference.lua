@@ -249,6 +249,7 @@ local STATES = {
     unready = "its body has begun, and has not said that it is ready (`starting` in records)",
     running = "its body has begun, and it is ready",
     stopping = "asked to stop, within its time",
+    dying = "over its time; an error is raised in it, and it has a last grace (`stopping` in records)",
     killing = "over its time; closed by force before anything else runs (`stopping` in records)",
     abandoned = "over its time, not to be killed, still alive (`stopping` in records)",
 }
@@ -260,10 +261,12 @@ local ACTIONS = {
         .. " supervisor begins its own services",
     broken = "cannot come: the program checks that it does not",
     fell = "nobody asked for this end: it is counted, and the policy restarts, queues or lets go",
+    finish_off = "its grace is over: it is closed by force",
     gave_way = "goes on waiting for its end, or overruns if its time has passed",
     late = "a failed start: it is told and counted, and the run is asked to stop",
     nothing = "nothing",
-    overrun = "event `stop_timeout`; closed by force, or left if it may not be",
+    overrun = "event `stop_timeout`; one that runs meets an error and has a grace, one that waits is closed by force;"
+        .. " left if it may not be",
     ran = "counts as running, or as not ready yet",
     ready = "counts as running; who waits for it may start",
     recall = "takes it out of the run queue: it never starts",

@@ -39,14 +39,18 @@ return {
     -- ---- the life of a service ----
 
     core("life.c", { name = "stop-before-the-first-turn-waits", spec = "life_test",
-        from = "CELL(recall)", to = "CELL(ask)" }),
+        from = "STOP(recall)", to = "STOP(ask)" }),
     core("life.c", { name = "two-live-runs", spec = "life_end_test",
-        from = "[SUT_INPUT_START] = CELL(amend)", to = "[SUT_INPUT_START] = CELL(begin)" }),
+        from = "[SUT_INPUT_START] = STOP(amend)", to = "[SUT_INPUT_START] = CELL(begin)" }),
     core("life.c", { name = "time-to-stop-never-ends", spec = "life_end_test",
-        from = "CELL(overrun)", to = "CELL(nothing)" }),
-    core("life.c", { name = "restart-undoes-a-removal", spec = "life_end_test",
+        from = "STOP(overrun)", to = "CELL(nothing)" }),
+    core("stopping.c", { name = "restart-undoes-a-removal", spec = "life_end_test",
         from = "if (service->after == SUT_AFTER_FORGET) return;\n", to = "\n" }),
-    core("life.c", { name = "removal-before-serve-does-nothing", point = 7, spec = "suture_spec",
+    core("stopping.c", { name = "no-grace-after-the-error", spec = "life_end_test",
+        from = "sut_time_after(tree->now_ns, tree->grace_ns)", to = "tree->now_ns" }),
+    core("stopping.c", { name = "what-waits-is-struck", spec = "life_end_test",
+        from = "tree->grace_ns == 0 || !tree->host->interrupt(service)", to = "tree->grace_ns == 0" }),
+    core("stopping.c", { name = "removal-before-serve-does-nothing", point = 7, spec = "suture_spec",
         from = "if (after == SUT_AFTER_FORGET) {",
         to =
         "if (after == SUT_AFTER_FORGET && sut_supervisor_running(parent)) {" }),

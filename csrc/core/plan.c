@@ -129,6 +129,12 @@ static bool cancel(struct sut_service *service) {
     return true;
 }
 
+/* Nothing runs in a copy: what overruns there is closed. */
+static bool waits(struct sut_service *service) {
+    (void)service;
+    return false;
+}
+
 static void ignore_reason(struct sut_supervisor *sup, struct sut_service *service,
                           enum sut_end end) {
     (void)sup;
@@ -143,6 +149,7 @@ static const struct sut_host host = {
     .start = start,
     .recall = recall,
     .cancel = cancel,
+    .interrupt = waits,
     .reason = ignore_reason,
     .ready = ignore_ready,
     .start_failed = ignore_reason,
@@ -241,7 +248,7 @@ static int resume(struct run *run, struct sut_service *service) {
         failed = begin(run, service);
     else if (service->state == SUT_STATE_UNREADY)
         failed = say_ready(run, service);
-    else if (service->state == SUT_STATE_STOPPING)
+    else if (service->state == SUT_STATE_STOPPING || service->state == SUT_STATE_DYING)
         failed = give_in(run, service);
     return failed ? -1 : work_off(run);
 }
@@ -298,7 +305,7 @@ static void answer_pending(const struct sut_copy *copy, const struct sut_events 
 static bool has_turn(const struct sut_service *service) {
     return !service->child &&
            (service->state == SUT_STATE_STARTING || service->state == SUT_STATE_UNREADY ||
-            service->state == SUT_STATE_STOPPING);
+            service->state == SUT_STATE_STOPPING || service->state == SUT_STATE_DYING);
 }
 
 /* What was on its way goes on: whoever has something to do is in the run queue. */

@@ -53,7 +53,7 @@ bool sut_service_lives(const struct sut_service *service) {
 
 bool sut_service_keeps_waiting(const struct sut_service *service) {
     if (service->state == SUT_STATE_STARTING) return service->notifies;
-    if (service->state != SUT_STATE_STOPPING && service->state != SUT_STATE_KILLING)
+    if (service->state < SUT_STATE_STOPPING || service->state == SUT_STATE_ABANDONED)
         return sut_service_pending(service);
     return service->after != SUT_AFTER_KEEP && service->after != SUT_AFTER_FORGET &&
            service->after != SUT_AFTER_RETIRE;
@@ -78,6 +78,7 @@ const char *sut_service_state_name(const struct sut_service *service) {
         [SUT_STATE_UNREADY] = "starting",
         [SUT_STATE_RUNNING] = "running",
         [SUT_STATE_STOPPING] = "stopping",
+        [SUT_STATE_DYING] = "stopping",
         [SUT_STATE_KILLING] = "stopping",
         [SUT_STATE_ABANDONED] = "stopping",
     };
@@ -95,6 +96,7 @@ const char *sut_state_row(enum sut_state state) {
         [SUT_STATE_UNREADY] = "unready",
         [SUT_STATE_RUNNING] = "running",
         [SUT_STATE_STOPPING] = "stopping",
+        [SUT_STATE_DYING] = "dying",
         [SUT_STATE_KILLING] = "killing",
         [SUT_STATE_ABANDONED] = "abandoned",
     };

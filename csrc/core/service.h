@@ -7,8 +7,8 @@
  * released services. The table decides; what it wants done is a call of the host (start, cancel) or
  * a place in a list of the tree (kill, release), so that no user code runs inside a step.
  *
- * Invariants: `timer` is meaningful only in the states BACKING_OFF, UNREADY and STOPPING, and
- * `work` only outside them. A service is counted in its supervisor's `living` in the states
+ * Invariants: `timer` is meaningful only in the states BACKING_OFF, UNREADY, STOPPING and DYING,
+ * and `work` only outside them. A service is counted in its supervisor's `living` in the states
  * STARTING to KILLING, and in its `pending` in the states QUEUED to UNREADY. An abandoned one has
  * overrun its time, may not be killed, and still lives.
  */
@@ -33,6 +33,7 @@ enum sut_state {
     SUT_STATE_UNREADY,     /* its body has begun, and has not said that it is ready */
     SUT_STATE_RUNNING,     /* its body has begun, and is ready */
     SUT_STATE_STOPPING,    /* asked to stop, within its time */
+    SUT_STATE_DYING,       /* over its time; an error is raised in it, and it has a last grace */
     SUT_STATE_KILLING,     /* over its time; will be closed by force before anything else runs */
     SUT_STATE_ABANDONED,   /* over its time, not to be killed, still alive */
     SUT_STATES
@@ -44,7 +45,7 @@ enum sut_input {
     SUT_INPUT_READY,    /* its body says that it is ready; a supervisor: its children are */
     SUT_INPUT_STOP,     /* end the run on purpose, and then what `after` says */
     SUT_INPUT_GAVE_WAY, /* it was resumed after being asked to stop, and waits again */
-    SUT_INPUT_EXPIRE,   /* its time to stop, to be ready or to back off has passed */
+    SUT_INPUT_EXPIRE,   /* its time to stop, to die, to be ready or to back off has passed */
     SUT_INPUT_END,      /* the run has ended */
     SUT_INPUTS
 };

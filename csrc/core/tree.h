@@ -31,6 +31,9 @@ struct sut_host {
     /* Ask a running body to stop. True when it will be resumed for that, false when it will not
      * notice now (it shields itself). */
     bool (*cancel)(struct sut_service *service);
+    /* An error shall be raised in a body that was asked to stop, where it stands. False when it is
+     * not in the middle of running: it waits, and can be closed as well. */
+    bool (*interrupt)(struct sut_service *service);
     /* The end of this child is why the supervisor ends (sup->end): keep what it ended with. */
     void (*reason)(struct sut_supervisor *sup, struct sut_service *service, enum sut_end end);
     /* Somebody waits for it (sup->awaited): no child of the supervisor is pending any more. */
@@ -49,6 +52,7 @@ struct sut_tree {
     struct sut_list released;  /* sut_service.u.work: out of the tree, the host's memory again */
     struct sut_list finished;  /* sut_supervisor.finished: terminated, or quiet at last */
     int64_t now_ns;
+    int64_t grace_ns; /* between that error and the end by force; 0: no error is raised */
     uint32_t stop_number;
     uint32_t talkative; /* supervisors with lifecycle events: a start may emit for each */
 };

@@ -48,6 +48,7 @@ static const struct sut_above above = {
              .start = sut_service_host_start,
              .recall = sut_service_host_recall,
              .cancel = sut_service_host_cancel,
+             .interrupt = sut_service_host_interrupt,
              .reason = sut_supervisor_host_reason,
              .ready = sut_supervisor_host_ready,
              .start_failed = sut_supervisor_host_start_failed},

@@ -206,6 +206,11 @@ void sut_service_host_recall(struct sut_service *core) {
     sut_task_stop(&sut_rt(&service->co)->rt, &service->co.task);
 }
 
+bool sut_service_host_interrupt(struct sut_service *core) {
+    (void)core;
+    return false;
+}
+
 bool sut_service_host_cancel(struct sut_service *core) {
     struct sut_lua_service *service = sut_service_of(core);
     bool comes = sut_coroutine_cancel(&service->co);

@@ -73,6 +73,7 @@ enum sut_odd_end {
 void sut_service_host_start(struct sut_service *core);
 void sut_service_host_recall(struct sut_service *core);
 bool sut_service_host_cancel(struct sut_service *core);
+bool sut_service_host_interrupt(struct sut_service *core);
 void sut_service_resume(struct sut_lua_service *service);
 void sut_service_kill_body(struct sut_lua_service *service);
 

@@ -229,6 +229,61 @@ TEST(a_late_end_makes_a_terminated_root_finish_again) {
     fake_free(&fake);
 }
 
+/* ---- struck by an error ---- */
+
+static void overrun_busy(void) {
+    ask_stubborn(SECONDS(10), true);
+    a->script = BUSY;
+    fake.tree.grace_ns = SECONDS(2);
+    pass(&fake, SECONDS(10));
+}
+
+TEST(dying_has_been_told_and_has_a_grace) {
+    overrun_busy();
+    said(&fake, "10 root/a stop_timeout killed\n");
+    in_state(a, SUT_STATE_DYING);
+    state_is(a, "stopping");
+    assert_int_equal(1, a->interrupts);
+    pass(&fake, SECONDS(1));
+    in_state(a, SUT_STATE_DYING);
+    assert_int_equal(0, fake.kills);
+    pass(&fake, SECONDS(1));
+    in_state(a, SUT_STATE_IDLE);
+    assert_int_equal(1, fake.kills);
+    stop_and_free(&fake);
+}
+
+TEST(dying_may_end_by_the_error) {
+    overrun_busy();
+    stop_body(&fake, a, SUT_AFTER_RESTART);
+    end_body(&fake, a, SUT_END_CANCELED);
+    run(&fake);
+    assert_int_equal(0, fake.kills);
+    assert_int_equal(0, fake.deadlines.count);
+    state_is(a, "running");
+    assert_int_equal(2, a->starts);
+    stop_and_free(&fake);
+}
+
+TEST(dying_ends_at_once_when_nobody_waits_any_longer) {
+    overrun_busy();
+    sut_service_kill(&a->service);
+    settle(&fake);
+    assert_int_equal(1, fake.kills);
+    state_is(a, "stopped");
+    stop_and_free(&fake);
+}
+
+TEST(dying_is_for_what_runs_and_what_waits_is_closed) {
+    ask_stubborn(SECONDS(10), true);
+    fake.tree.grace_ns = SECONDS(2);
+    pass(&fake, SECONDS(10));
+    assert_int_equal(1, a->interrupts);
+    assert_int_equal(1, fake.kills);
+    state_is(a, "stopped");
+    stop_and_free(&fake);
+}
+
 /* ---- by force ---- */
 
 TEST(a_kill_closes_what_runs_and_recalls_what_starts) {
@@ -265,6 +320,10 @@ int main(void) {
         cmocka_unit_test_setup(abandoned_and_started_starts_after_its_late_end, setup),
         cmocka_unit_test_setup(abandoned_and_forgotten_is_released_at_its_late_end, setup),
         cmocka_unit_test_setup(a_late_end_makes_a_terminated_root_finish_again, setup),
+        cmocka_unit_test_setup(dying_has_been_told_and_has_a_grace, setup),
+        cmocka_unit_test_setup(dying_may_end_by_the_error, setup),
+        cmocka_unit_test_setup(dying_ends_at_once_when_nobody_waits_any_longer, setup),
+        cmocka_unit_test_setup(dying_is_for_what_runs_and_what_waits_is_closed, setup),
         cmocka_unit_test_setup(a_kill_closes_what_runs_and_recalls_what_starts, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,7 +73,7 @@ static void choose_start(struct sut_service *service, struct sut_options *option
 static void choose_options(struct body *body, const struct sut_supervisor *parent) {
     struct sut_service *service = &body->service;
     struct sut_options *options = options_of(body);
-    body->script = (enum script)below(3);
+    body->script = (enum script)below(4);
     service->kill = below(3) > 0;
     service->shutdown = (enum sut_shutdown)(below(SUT_SHUTDOWN_KILL + 1) & 3);
     options->shutdown_ms = (uint32_t)one_of(0, 2, 5) * 1000;
@@ -125,6 +125,7 @@ static void add_somewhere(uint32_t i) {
 
 static void build(void) {
     fake_init(&fake);
+    fake.tree.grace_ns = SECONDS(one_of(0, 1, 2));
     fake.mute = true;
     orders = below(2);
     choose_spec(&fake.root.sup, 0);

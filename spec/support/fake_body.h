@@ -24,7 +24,7 @@
 #define SECONDS(n) ((int64_t)(n)*INT64_C(1000000000))
 #define AFTER_MOST 4
 
-enum script { OBEY, STUBBORN, SHIELDED };
+enum script { OBEY, STUBBORN, SHIELDED, BUSY };
 
 struct body {
     struct sut_service service;
@@ -33,7 +33,7 @@ struct body {
     enum script script;
     bool heap; /* freed when the tree releases it */
     bool gone; /* released, and not on the heap */
-    uint32_t starts, recalls, cancels, ends;
+    uint32_t starts, recalls, cancels, interrupts, ends;
     /* A struct sut_options, for one that has any. */
     _Alignas(struct sut_options) unsigned char room[sizeof(struct sut_options) +
                                                     AFTER_MOST * sizeof(struct sut_id)];
@@ -111,6 +111,13 @@ static inline bool fake_cancel(struct sut_service *service) {
     return true;
 }
 
+/* A busy one is always in the middle of running. */
+static inline bool fake_interrupt(struct sut_service *service) {
+    struct body *body = body_of(service);
+    body->interrupts++;
+    return body->script == BUSY;
+}
+
 static inline void fake_reason(struct sut_supervisor *sup, struct sut_service *service,
                                enum sut_end end) {
     struct fake *fake = SUT_CONTAINER(sup->tree, struct fake, tree);
@@ -140,6 +147,7 @@ static inline void fake_init(struct fake *fake) {
         .start = fake_start,
         .recall = fake_recall,
         .cancel = fake_cancel,
+        .interrupt = fake_interrupt,
         .reason = fake_reason,
         .ready = fake_ready,
         .start_failed = fake_start_failed,

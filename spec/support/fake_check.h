@@ -37,10 +37,13 @@ static inline bool is_on_its_way(const struct sut_service *service) {
     return service->state >= SUT_STATE_QUEUED && service->state <= SUT_STATE_UNREADY;
 }
 
+static inline bool is_stopping(const struct sut_service *service) {
+    return service->state >= SUT_STATE_STOPPING && service->state <= SUT_STATE_KILLING;
+}
+
 /* What is asked to stop before it was ready keeps others waiting until it has stopped, at most. */
 static inline bool may_keep_waiting(const struct sut_service *service) {
-    return sut_service_keeps_waiting(service) || service->state == SUT_STATE_STOPPING ||
-           service->state == SUT_STATE_KILLING;
+    return sut_service_keeps_waiting(service) || is_stopping(service);
 }
 
 static inline bool has_somebody_on_its_way(const struct sut_supervisor *sup) {
@@ -75,6 +78,7 @@ static inline const char *broken_of_timer(const struct sut_service *service, uin
     *armed += ticks;
     if (service->state == SUT_STATE_STOPPING)
         MUST(ticks || service->overdue || waits_for_ever(service));
+    if (service->state == SUT_STATE_DYING) MUST(ticks);
     if (service->state == SUT_STATE_BACKING_OFF) MUST(ticks && service->backs_off);
     if (service->state == SUT_STATE_UNREADY && ticks) MUST(!service->child && service->options);
     return NULL;
@@ -150,7 +154,7 @@ struct counts {
 };
 
 static inline void count_service(struct counts *counts, const struct sut_service *service) {
-    bool asked = service->state == SUT_STATE_STOPPING || service->state == SUT_STATE_KILLING;
+    bool asked = is_stopping(service);
     counts->children += !service->retired;
     counts->living +=
         asked || (service->state >= SUT_STATE_STARTING && service->state <= SUT_STATE_RUNNING);
