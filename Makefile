@@ -72,7 +72,7 @@ $(OUT)/obj/%.o: csrc/%.c
 # The core alone, without Lua and libuv: that it links is a test in itself.
 $(OUT)/test/%: spec/c/%.c $(CORE)
 	@mkdir -p $(@D)
-	$(call say,cc $<)$(CC) $(FLAGS) $(CFLAGS) $(FLAGS_$(FLAVOUR)) -MMD -MP -Icsrc $(LDFLAGS) -o $@ $^ -lcmocka -lm
+	$(call say,cc $<)$(CC) $(FLAGS) $(CFLAGS) $(FLAGS_$(FLAVOUR)) -MMD -MP -Icsrc $(LDFLAGS) -o $@ $(filter %.c %.o,$^) -lcmocka -lm
 
 # Programs that embed Lua, for specs about what the plain interpreter cannot show.
 $(OUT)/host/%: spec/host/%.c
