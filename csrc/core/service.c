@@ -66,6 +66,15 @@ int64_t sut_service_next_try(const struct sut_service *service) {
     return SUT_NEVER;
 }
 
+static bool waits_for_group(const struct sut_service *service) {
+    return service->state == SUT_STATE_WAITING && service->grouped;
+}
+
+bool sut_service_restarts(const struct sut_service *service) {
+    return service->state == SUT_STATE_QUEUED || service->state == SUT_STATE_BACKING_OFF ||
+           waits_for_group(service);
+}
+
 /* ---- in words ---- */
 
 const char *sut_service_state_name(const struct sut_service *service) {
@@ -82,8 +91,7 @@ const char *sut_service_state_name(const struct sut_service *service) {
         [SUT_STATE_KILLING] = "stopping",
         [SUT_STATE_ABANDONED] = "stopping",
     };
-    bool waits_for_group = service->state == SUT_STATE_WAITING && service->grouped;
-    return waits_for_group ? "restarting" : words[service->state];
+    return waits_for_group(service) ? "restarting" : words[service->state];
 }
 
 const char *sut_state_row(enum sut_state state) {

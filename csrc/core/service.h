@@ -175,6 +175,9 @@ bool sut_service_pending(const struct sut_service *service);
 /* True while a sibling that starts after it must wait: pending, or stopping to start again. */
 bool sut_service_keeps_waiting(const struct sut_service *service);
 
+/* True while it waits to be started again: for the end of a pause, its own delay, or its group. */
+bool sut_service_restarts(const struct sut_service *service);
+
 /* When it is tried again, or SUT_NEVER: of one in a queue or backing off. */
 int64_t sut_service_next_try(const struct sut_service *service);
 

@@ -97,7 +97,7 @@ int sut_supervisor_terminate_child(lua_State *L) {
 /* True when it is stopped; else nil, err are pushed: OTP's answers. */
 static bool check_stopped(lua_State *L, const struct sut_service *service) {
     if (service->state == SUT_STATE_IDLE) return true;
-    (void)sut_fail(L, sut_service_lives(service) ? SUT_ERR_RUNNING : SUT_ERR_RESTARTING);
+    (void)sut_fail(L, sut_service_restarts(service) ? SUT_ERR_RESTARTING : SUT_ERR_RUNNING);
     return false;
 }
 
