@@ -103,6 +103,26 @@ describe("lifecycle events", function()
             "supervisor_stop a: terminate tree" }, lines(record))
     end))
 
+    it("say when a supervisor shut itself down, gave up or could not start", in_time(function(rt)
+        local function panics() error("boom", 0) end
+        local function reason_of(spec)
+            local sup, record = new(rt, "sup", spec)
+            sup:serve()
+            return record:only("supervisor_stop").reason
+        end
+        assert.equal("auto shutdown", reason_of { auto_shutdown = "any_significant", children = {
+            { name = "w", run = function() end, restart = "temporary", significant = true },
+        } })
+        assert.equal("gave up", reason_of { intensity = 2, children = { { name = "w", run = panics } } })
+        assert.equal("gave up", reason_of { failure_threshold = 0.5, escalate_after = 1, children = {
+            { name = "w", run = panics },
+        } })
+        assert.equal("start failed", reason_of { children = { { name = "w", run = panics, ready = "notify" } } })
+        assert.equal("start failed", reason_of { children = {
+            { name = "w", run = sleeper, ready = "notify", start_timeout = 1 },
+        } })
+    end))
+
     it("come from the supervisor that asked for them, not from those below", in_time(function(rt)
         local a, record = new(rt, "a")
         local b = new(rt, "b", { lifecycle_events = false })

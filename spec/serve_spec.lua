@@ -221,6 +221,30 @@ describe("a second life", function()
         assert.is_nil(sup:stop())
     end))
 
+    it("starts those that were stopped by hand, and transient ones that had ended", in_time(function(rt)
+        local sup = new(rt, "a", { children = { { name = "fixed", run = sleeper } } })
+        sup:add("added", sleeper)
+        sup:add("over", function(ctx) if ctx.run > 1 then ctx:wait() end end, { restart = "transient" })
+        sup:add("shaky", sleeper, { restart = "transient" })
+        sup:serve_background()
+        settle()
+        for _, name in ipairs { "fixed", "added", "shaky" } do
+            assert.is_true(sup:terminate_child(name))
+        end
+        local states = {}
+        for life = 1, 2 do
+            states[life] = {}
+            for i, child in ipairs(sup:children()) do
+                states[life][i] = ("%s %s %d"):format(child.name, child.state, child.run)
+            end
+            sup:stop()
+            sup:serve_background()
+            settle()
+        end
+        assert.same({ "fixed stopped 1", "added stopped 1", "over stopped 1", "shaky stopped 1" }, states[1])
+        assert.same({ "fixed running 2", "added running 2", "over running 2", "shaky running 2" }, states[2])
+    end))
+
     it("begins with score 0 and an empty queue", in_time(function(rt)
         local sup, record = new(rt, "a", { failure_threshold = 0.5, failure_backoff = 10 })
         sup:add("w", function(ctx) if ctx.run == 1 then error("x") end ctx:wait() end)

@@ -227,6 +227,26 @@ describe("a start_timeout", function()
         assert.equal("-b +b -b +b", actors:log())
     end))
 
+    it("is told, counted and begins a pause at once, whatever the end of the late run takes", in_each({
+        ["until the pause is over"] = { 2, 5 }, ["less than the pause"] = { 8, 9 },
+    }, function(rt, case)
+        local sup, _, record = later_start(rt, { failure_threshold = 0.5, failure_backoff = case[1] }, function(ctx)
+            ctx:wait()
+            sutura.shield(sutura.sleep, 4)
+        end, { start_timeout = 1 })
+        sutura.sleep(1)
+        settle()
+        assert.same({ "backoff sup", "service_terminate sup/b" }, record:lines())
+        assert.same({ 1.0, 1.0, true }, { record.events[1].time, record.events[2].time, record.events[2].queued })
+        assert.same({ "paused", 1.0, "stopping" }, { sup:state(), sup:failures(), sup:get_child("b").state })
+        sutura.sleep(case[1])
+        settle()
+        assert.equal("normal", sup:state())
+        sutura.sleep(5)
+        assert.same({ "running", 3, case[2] + 0.0 }, { sup:get_child("b").state, sup:get_child("b").run,
+            sup:get_child("b").started_at })
+    end))
+
     it("and the time to stop go by after each other, for one that hears nothing", in_time(function(rt)
         local sup, _, record = later_start(rt, { timeout = 2 }, function(ctx)
             ctx:wait()
