@@ -317,14 +317,19 @@ describe("a pause", function()
         assert.same({ "running", "-a +a" }, { sup:get_child("a").state, actors:log() })
     end))
 
-    it("rules over the delay of a child that fails while it lasts", in_time(function(rt)
-        local sup, actors, record = served(rt, { min = 40 }, { failure_threshold = 0.5, failure_backoff = 10 })
+    it("rules over the delay of a child that fails while it lasts, over the threshold or under it", in_each({
+        ["over it"] = { 5, 105 }, ["under it"] = { 90, 100 },
+    }, function(rt, case)
+        local sup, actors, record = served(rt, { min = 400, max = 400 },
+            { failure_threshold = 1.5, failure_backoff = 100 })
         actors:cue("b", ends.error)
-        sutura.sleep(5)
+        actors:cue("b", ends.error)
+        sutura.sleep(case[1])
         actors:cue("a", ends.error)
-        local event = record:of("service_terminate")[2]
+        local event = record:of("service_terminate")[3]
         assert.same({ false, true, nil }, { event.restarting, event.queued, event.delay })
-        sutura.sleep(10)
+        assert.same({ "queued", case[2] + 0.0 }, { sup:get_child("a").state, sup:get_child("a").next_try })
+        sutura.sleep(case[2] - case[1])
         settle()
         assert.equal("a running, b running", states(sup))
     end))
