@@ -377,7 +377,7 @@ describe("what a supervisor says of itself", function()
         assert.matches("^ctx:wait at .*services%.lua:%d+$", good.waiting_for)
         good.token, good.waiting_for = nil, nil
         assert.same({ name = "good", path = "a/good", kind = "worker", state = "running", restarts = 0, failures = 0,
-            run = 1, started_at = 2.0, restart = "permanent" }, good)
+            run = 1, resumes = 1, since = 2.0, started_at = 2.0, restart = "permanent" }, good)
         assert.equal("oops", bad.last_error)
         assert.equal(1, bad.failures)
         assert.equal(0, bad.restarts)

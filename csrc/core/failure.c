@@ -90,7 +90,7 @@ static void put_off(struct sut_service *service) {
 }
 
 static void pause(struct sut_supervisor *sup, struct sut_service *service) {
-    sup->state = SUT_SUPERVISOR_PAUSED;
+    sut_supervisor_enter(sup, SUT_SUPERVISOR_PAUSED);
     sut_deadline_cancel(sup->tree->deadlines, &sup->timer);
     sut_supervisor_emit(sup, NULL, SUT_EVENT_BACKOFF)->delay_ns = sup->backoff_ns;
     sut_service_stop(service, SUT_AFTER_QUEUE);
@@ -237,7 +237,7 @@ void sut_supervisor_dequeued(struct sut_supervisor *sup) {
 
 void sut_supervisor_timer(struct sut_supervisor *sup) {
     if (sup->timer.kind == SUT_DEADLINE_RESUME) {
-        sup->state = SUT_SUPERVISOR_NORMAL;
+        sut_supervisor_enter(sup, SUT_SUPERVISOR_NORMAL);
         sut_policy_resume(&sup->score, sup->tree->now_ns);
         sut_supervisor_emit(sup, NULL, SUT_EVENT_RESUME);
     }

@@ -24,6 +24,9 @@ static enum sut_relation relation(const struct sut_service *service,
  */
 static void enrol(struct sut_service *service) {
     if (service->state == SUT_STATE_ABANDONED) return;
+    if (service->state == SUT_STATE_WAITING &&
+        !service->grouped) /* its state has another word now */
+        service->since_ns = service->parent->tree->now_ns;
     service->grouped = true;
     if (!sut_service_lives(service)) sut_service_stop(service, SUT_AFTER_GROUP);
 }

@@ -97,7 +97,8 @@ struct sut_service {
     struct sut_options *options;  /* NULL: none of them */
     struct sut_id id;
     int64_t started_ns;
-    uint32_t run; /* 1 in the first run, 0 before it */
+    int64_t since_ns; /* when what the contract calls its state began */
+    uint32_t run;     /* 1 in the first run, 0 before it */
     uint32_t failures;
     uint32_t overran; /* number of the tree's latest stop when it overran its time, or 0 */
     uint8_t state;    /* enum sut_state */

@@ -9,7 +9,7 @@
 
 /* All levels below have ended, or what still lives has been given up. */
 static void finish(struct sut_supervisor *sup) {
-    sup->state = SUT_SUPERVISOR_TERMINATED;
+    sut_supervisor_enter(sup, SUT_SUPERVISOR_TERMINATED);
     sup->cursor = NULL;
     if (sup->lifecycle_events)
         sut_supervisor_emit(sup, NULL, SUT_EVENT_SUPERVISOR_STOP)->end =
@@ -91,7 +91,7 @@ void sut_supervisor_settled(struct sut_supervisor *sup) {
 }
 
 static void stop_now(struct sut_supervisor *sup) {
-    sup->state = SUT_SUPERVISOR_STOPPING;
+    sut_supervisor_enter(sup, SUT_SUPERVISOR_STOPPING);
     sup->stop_number = ++sup->tree->stop_number;
     sup->walking = sup->grouping = false;
     sut_deadline_cancel(sup->tree->deadlines, &sup->timer);

@@ -36,7 +36,7 @@ static void muster(struct sut_supervisor *sup, struct sut_service *service) {
 
 static void open_life(struct sut_supervisor *sup) {
     sut_supervisor_lay_ghosts(sup);
-    sup->state = SUT_SUPERVISOR_NORMAL;
+    sut_supervisor_enter(sup, SUT_SUPERVISOR_NORMAL);
     sup->end = SUT_END_CANCELED;
     sup->hurry = SUT_HURRY_NOT;
     sup->cursor = NULL;

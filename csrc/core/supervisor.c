@@ -28,6 +28,11 @@ void sut_supervisor_init(struct sut_supervisor *sup, struct sut_tree *tree) {
     sup->backoff_ns = 15 * SECOND_NS;
 }
 
+void sut_supervisor_enter(struct sut_supervisor *sup, enum sut_supervisor_state state) {
+    if (sup->state != state) sup->since_ns = sup->tree->now_ns;
+    sup->state = (uint8_t)state;
+}
+
 static struct sut_service *service_at(struct sut_list *node) {
     return SUT_CONTAINER(node, struct sut_service, sibling);
 }
@@ -122,6 +127,7 @@ int sut_supervisor_add(struct sut_supervisor *sup, struct sut_service *service) 
     if (sut_names_reserve(&sup->names)) return SUT_ENOMEM;
     if (sut_slot_take(&sup->tree->slots, service, &service->id)) return SUT_ENOMEM;
     service->parent = sup;
+    service->since_ns = sup->tree->now_ns;
     sut_list_append(&sup->children, &service->sibling);
     sut_name_add(&sup->names, &service->name);
     sup->child_count++;

@@ -65,6 +65,7 @@ struct sut_supervisor {
     int64_t timeout_ns;
     int64_t backoff_ns;
     int64_t spacing_ns;
+    int64_t since_ns;      /* when its state began; 0 before it is served */
     uint32_t child_count;  /* without retired ones */
     uint32_t living;       /* children between start and end, abandoned ones not counted */
     uint32_t pending;      /* children on their way to run */
@@ -151,6 +152,9 @@ bool sut_supervisor_lives(const struct sut_supervisor *sup);
 void sut_supervisor_dissolve(struct sut_supervisor *sup, struct sut_list *released);
 
 /* ---- for the other files of the core: the parts of a step ---- */
+
+/* supervisor.c: every change of its state. */
+void sut_supervisor_enter(struct sut_supervisor *sup, enum sut_supervisor_state state);
 
 /* supervisor.c: a child leaves, for good or, when it is of the spec, for this life; and is gone,
  * for nothing tells of it any more. */

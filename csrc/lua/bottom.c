@@ -31,7 +31,7 @@ static int bottom_end(lua_State *L, int status, lua_KContext context) {
     struct sut_coroutine *co = guard->co;
     (void)context;
     if (co) {
-        co->status = (uint8_t)(status == LUA_YIELD ? LUA_OK : status);
+        co->status = (unsigned)(status == LUA_YIELD ? LUA_OK : status) & 7U;
         sut_leave_guard(co);
         if (sut_rt(co)->self->current != co) ended_by_stranger(co);
     }
@@ -102,6 +102,7 @@ int sut_coroutine_resume(struct sut_coroutine *co, int args, int *results) {
     self->from = co->thread;
     self->current = co;
     self->runtime = sut_rt(co);
+    co->resumes++;
     status = lua_resume(co->thread, from, args, results);
     self->active = active;
     self->from = from;

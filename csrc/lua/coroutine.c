@@ -28,16 +28,18 @@ struct sut_lua_runtime *sut_rt(const struct sut_coroutine *co) {
 void sut_standalone_init(struct sut_standalone *standalone, struct sut_lua_runtime *rt,
                          enum sut_coroutine_kind kind) {
     sut_coroutine_init(&standalone->co, kind);
+    standalone->co.resumes = 0;
     standalone->rt = rt;
 }
 
+/* All but the count of resumes, which is of all runs. */
 void sut_coroutine_init(struct sut_coroutine *co, enum sut_coroutine_kind kind) {
     sut_task_init(&co->task);
     co->thread = NULL;
     co->guard = NULL;
     co->awaits = NULL;
     co->shields = 0;
-    co->kind = (uint8_t)kind;
+    co->kind = kind;
     co->wait = SUT_WAIT_NONE;
     co->woken = SUT_WOKEN_NOT;
     co->cancelled = false;
@@ -49,7 +51,7 @@ void sut_coroutine_init(struct sut_coroutine *co, enum sut_coroutine_kind kind) 
 void sut_wake(struct sut_coroutine *co, enum sut_woken woken) {
     if (co->wait == SUT_WAIT_NONE || co->woken != SUT_WOKEN_NOT) return;
     sut_list_remove(&co->task.node);
-    co->woken = (uint8_t)woken;
+    co->woken = woken;
     if (co->kind == SUT_COROUTINE_MAIN)
         sut_task_stop(&sut_rt(co)->rt, &co->task);
     else

@@ -52,14 +52,16 @@ struct sut_coroutine {
     lua_State *thread;        /* NULL between runs */
     struct sut_guard *guard;  /* at the bottom of the thread's stack */
     struct sut_await *awaits; /* that are open */
+    uint32_t resumes;         /* of all runs of a service; starts again at 2^32 */
     uint16_t shields;         /* depth of sutura.shield */
-    uint8_t kind;             /* enum sut_coroutine_kind */
-    uint8_t wait;             /* enum sut_wait */
-    uint8_t woken;            /* enum sut_woken */
-    bool cancelled;           /* asked to stop: sticky */
-    uint8_t status;           /* Lua's, of its body once that has ended */
-    bool foreign;             /* a stranger has closed or resumed it */
-    bool closing;             /* is being closed by force */
+    /* The rest of the word, in bits: nothing here is for a signal handler or another thread. */
+    enum sut_coroutine_kind kind : 2;
+    enum sut_wait wait : 4;
+    enum sut_woken woken : 3;
+    unsigned status : 3; /* Lua's, of its body once that has ended */
+    bool cancelled : 1;  /* asked to stop: sticky */
+    bool foreign : 1;    /* a stranger has closed or resumed it */
+    bool closing : 1;    /* is being closed by force */
 };
 
 /* A coroutine that is no service's knows its runtime; a service's finds it by its supervisor. */

@@ -174,7 +174,7 @@ void sut_program_resume(struct sut_coroutine *co) {
         co->foreign = true;
         co->status = LUA_YIELD;
     } else if (status != LUA_OK) {
-        co->status = (uint8_t)status;
+        co->status = (unsigned)status & 7U;
     }
     if (co->status != LUA_OK) ((struct program *)co)->trace = sut_rt(co)->self->trace;
     co->thread = NULL;

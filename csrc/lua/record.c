@@ -191,7 +191,7 @@ static void set_waiting(lua_State *L, const struct sut_lua_service *service) {
 
 void sut_push_record(lua_State *L, struct sut_service *core) {
     const struct sut_lua_service *service = sut_service_of(core);
-    lua_createtable(L, 0, 14);
+    lua_createtable(L, 0, 16);
     lua_pushlstring(L, sut_service_text(core), core->name.length);
     lua_setfield(L, -2, "name");
     sut_push_token(L, core);
@@ -203,6 +203,8 @@ void sut_push_record(lua_State *L, struct sut_service *core) {
     set_integer(L, "restarts", core->run > 0 ? core->run - 1 : 0);
     set_integer(L, "failures", core->failures);
     set_integer(L, "run", core->run);
+    if (!core->child) set_integer(L, "resumes", service->co.resumes);
+    set_number(L, "since", sut_seconds(core->since_ns));
     if (core->run > 0) set_number(L, "started_at", sut_seconds(core->started_ns));
     set_restart(L, service);
     set_after(L, core);
@@ -227,6 +229,8 @@ static void push_root_record(lua_State *L, const struct sut_lua_supervisor *sup)
     lua_setfield(L, -2, "path");
     set_string(L, "kind", "supervisor");
     set_string(L, "state", root_state(&sup->core));
+    if (sup->core.state != SUT_SUPERVISOR_NOT_RUNNING)
+        set_number(L, "since", sut_seconds(sup->core.since_ns));
     set_integer(L, "restarts", 0);
     set_integer(L, "failures", 0);
     set_supervisor_fields(L, &sup->core);

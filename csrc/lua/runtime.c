@@ -24,7 +24,8 @@ static void resume(struct sut_runtime *rt, struct sut_task *task) {
     case SUT_COROUTINE_SPAWNED:
         sut_spawned_resume(co);
         break;
-    default:
+    case SUT_COROUTINE_PROGRAM:
+    case SUT_COROUTINE_MAIN: /* is never in a run queue */
         sut_program_resume(co);
         break;
     }

@@ -242,7 +242,7 @@ void sut_service_resume(struct sut_lua_service *service) {
     status = sut_coroutine_resume(co, args, &results);
     if (status != LUA_YIELD) {
         if (status != LUA_OK)
-            co->status = (uint8_t)status; /* beneath the body: no memory, or a closer */
+            co->status = (unsigned)status & 7U; /* beneath the body: no memory, or a closer */
         returned(service, results);
     } else if (co->wait == SUT_WAIT_NONE || !sut_is_wait(co->thread)) {
         sut_service_break(service, SUT_ODD_YIELDED);

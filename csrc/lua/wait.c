@@ -65,7 +65,7 @@ struct sut_coroutine *sut_wait_begin(lua_State *L, struct sut_lua *self, struct 
 int sut_wait(lua_State *L, struct sut_lua *self, struct sut_coroutine *co, enum sut_wait wait,
              int64_t deadline_ns, lua_KFunction k, lua_KContext context) {
     struct sut_runtime *rt = &sut_rt(co)->rt;
-    co->wait = (uint8_t)wait;
+    co->wait = wait;
     co->woken = SUT_WOKEN_NOT;
     if (co->cancelled && co->shields == 0)
         sut_wake(co, SUT_WOKEN_CANCEL);

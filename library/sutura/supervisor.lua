@@ -246,6 +246,8 @@ function Handle:wait(limit) end
 ---@field path string "root/web/worker"; in names `/`, `%` and control bytes are written %XX
 ---@field kind "worker"|"supervisor"
 ---@field state "queued"|"backing_off"|"restarting"|"starting"|"running"|"stopping"|"stopped" queued: until the pause ends; backing_off: until its own delay has passed; restarting: waits for its group; starting: until it is ready; stopped: also before serve
+---@field since? number the runtime's time when the state began; not of a root that was never served
+---@field resumes? integer of a worker: how often it has had its turn, in all its runs
 ---@field restarts integer runs begun after the first
 ---@field failures integer ends that counted
 ---@field run? integer number of the run, 0 before the first; not in the record of a root
