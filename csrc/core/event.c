@@ -72,6 +72,7 @@ const char *sut_event_name(enum sut_event_type type) {
         [SUT_EVENT_BACKOFF] = "backoff",
         [SUT_EVENT_RESUME] = "resume",
         [SUT_EVENT_STOP_TIMEOUT] = "stop_timeout",
+        [SUT_EVENT_SERVICE_HOG] = "service_hog",
         [SUT_EVENT_ESCALATE] = "escalate",
         [SUT_EVENT_SERVICE_START] = "service_start",
         [SUT_EVENT_SERVICE_STOP] = "service_stop",

@@ -144,6 +144,7 @@ static struct sut_lua_service *prepare(lua_State *L, const struct sut_lua_superv
     service->core.fixed = new->fixed;
     if (new->body == SUT_BODY_SUPERVISOR)
         service->core.child = &((struct sut_lua_supervisor *)lua_touserdata(L, new->run))->core;
+    service->on_hog = (uint8_t)sut_options_on_hog(L, new->opts);
     if (sut_options_read(L, sup, new->opts, &service->core)) return service;
     sut_service_free(service);
     return NULL;

@@ -18,6 +18,7 @@ struct sut_await {
     struct sut_await *next;   /* of the same coroutine */
     struct sut_lua_runtime *rt;
     enum await_state state;
+    bool starting; /* its `start` is being called */
 };
 
 /* The frame of sut_await: start, limit, and the userdata to be closed. */
@@ -59,6 +60,12 @@ static void leave(struct sut_await *await) {
         continue;
     *at = await->next;
     await->co = NULL;
+}
+
+bool sut_await_is_starting(const struct sut_coroutine *co) {
+    for (const struct sut_await *await = co->awaits; await; await = await->next)
+        if (await->starting) return true;
+    return false;
 }
 
 /* Its thread was collected in the middle of the wait. */
@@ -113,6 +120,7 @@ static int started(lua_State *L, int status, lua_KContext context) {
     struct sut_lua *self = sut_self(L);
     struct sut_await *await = lua_touserdata(L, ARG_AWAIT);
     (void)status;
+    await->starting = false;
     lua_settop(L, ARG_AWAIT + 1);
     if (lua_type(L, -1) == LUA_TFUNCTION)
         (void)lua_setiuservalue(L, ARG_AWAIT, 2);
@@ -137,6 +145,7 @@ static void push_await(lua_State *L, struct sut_coroutine *co) {
     await->co = NULL;
     await->rt = sut_rt(co);
     await->state = AWAIT_OPEN;
+    await->starting = false;
     if (luaL_newmetatable(L, AWAIT_TYPE)) {
         lua_pushcfunction(L, await_close);
         lua_setfield(L, -2, "__close");
@@ -170,6 +179,7 @@ int sut_await(lua_State *L) {
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_pushvalue(L, ARG_AWAIT);
     lua_pushcclosure(L, await_resume, 2);
+    ((struct sut_await *)lua_touserdata(L, ARG_AWAIT))->starting = true;
     lua_callk(L, 1, 1, (lua_KContext)deadline, started);
     return started(L, LUA_OK, (lua_KContext)deadline);
 }

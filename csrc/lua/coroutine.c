@@ -46,6 +46,7 @@ void sut_coroutine_init(struct sut_coroutine *co, enum sut_coroutine_kind kind) 
     co->status = LUA_OK;
     co->foreign = false;
     co->closing = false;
+    co->struck = false;
 }
 
 void sut_wake(struct sut_coroutine *co, enum sut_woken woken) {

@@ -22,6 +22,7 @@ enum sut_coroutine_kind {
 enum sut_wait {
     SUT_WAIT_NONE,
     SUT_WAIT_YIELD,
+    SUT_WAIT_PREEMPTED, /* in the middle of running: its slice was over */
     SUT_WAIT_SLEEP,
     SUT_WAIT_AWAIT,
     SUT_WAIT_CONTEXT,
@@ -54,7 +55,7 @@ struct sut_coroutine {
     struct sut_await *awaits; /* that are open */
     uint32_t resumes;         /* of all runs of a service; starts again at 2^32 */
     uint16_t shields;         /* depth of sutura.shield */
-    /* The rest of the word, in bits: nothing here is for a signal handler or another thread. */
+    /* The rest of the word, in bits: a signal handler may read them, on the loop's thread. */
     enum sut_coroutine_kind kind : 2;
     enum sut_wait wait : 4;
     enum sut_woken woken : 3;
@@ -62,6 +63,7 @@ struct sut_coroutine {
     bool cancelled : 1;  /* asked to stop: sticky */
     bool foreign : 1;    /* a stranger has closed or resumed it */
     bool closing : 1;    /* is being closed by force */
+    bool struck : 1;     /* when it runs next, CANCELED is raised where it stands */
 };
 
 /* A coroutine that is no service's knows its runtime; a service's finds it by its supervisor. */
@@ -87,17 +89,32 @@ void sut_wake_all(struct sut_list *waiters, enum sut_woken woken);
 /* Asks it to stop: sticky. True when it will be resumed for that. Cannot fail. */
 bool sut_coroutine_cancel(struct sut_coroutine *co);
 
+/* After a resume that gave LUA_YIELD, with that many results: true for one of our waits or a
+ * preemption, whose results are dropped. */
+bool sut_has_given_way(struct sut_coroutine *co, int results);
+
+/* Resumes it, as the current one, with that many arguments on its stack. Returns Lua's status. */
+int sut_coroutine_resume(struct sut_coroutine *co, int args, int *results);
+
 /* Closes the thread and every coroutine nested in it by force, innermost first, each with what is
  * left of the close budget. Returns LUA_OK or the status of the first failing closer, whose error
  * is then on the top of `co->thread`. Never raises. */
 int sut_coroutine_close(struct sut_coroutine *co);
 
-/* The innermost coroutine of the chain that a suspended thread waits in (itself when none is
- * nested). Never raises. */
+/* The innermost coroutine of the chain that a thread waits or runs in (itself when none is nested).
+ * Never raises. */
 lua_State *sut_innermost(lua_State *thread);
 
-/* The thread directly nested in a suspended thread by our resume or wrap, or NULL. */
+/* The thread directly nested by our resume or wrap in one that is suspended, or that runs it now;
+ * or NULL. */
 lua_State *sut_nested(lua_State *thread);
+
+/* True while it is inside the `start` of an await. */
+bool sut_await_is_starting(const struct sut_coroutine *co);
+
+/* The service whose helper it is, or NULL. Async-signal-safe. */
+struct sut_lua_service;
+const struct sut_lua_service *sut_spawned_owner(const struct sut_coroutine *co);
 
 /* Its awaits, if any are still open, belong to nobody: a late resume does nothing. Never raises. */
 void sut_awaits_leave(struct sut_coroutine *co);
@@ -110,7 +127,8 @@ bool sut_is_woken(const struct sut_lua *self);
  * belongs to, if it is the bottom of one, ends as a panic. */
 int sut_raise_stranger(lua_State *L);
 
-/* Adds the frames of a suspended thread and of all nested in it, innermost first. Never raises. */
+/* Adds the frames of a thread that waits or runs and of all nested in it, innermost first. Never
+ * raises. */
 void sut_trace_chain(struct sut_trace *trace, lua_State *thread);
 
 /* True when `L`'s top value is the tag of one of our waits. */

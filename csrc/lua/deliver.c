@@ -7,8 +7,9 @@
  * is complete the event counts as delivered, whatever the hook does with it.
  */
 #include "lua/deliver.h"
+
 #include "core/alloc.h"
-#include "lua/wait.h"
+#include "lua/hog.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -29,32 +30,6 @@ void sut_set_flag(lua_State *L, const char *field, bool value) {
 }
 
 /* ---- the other types ---- */
-
-/* Where the service hangs: for the event, and for the report later. */
-static void set_stuck(lua_State *L, const struct sut_delivery *to) {
-    struct sut_lua_service *service = to->service;
-    struct sut_lua *self = to->rt->self;
-    char trace[SUT_TRACE_MAX];
-    char waiting[sizeof((struct sut_stuck *)0)->waiting_for];
-    struct sut_stuck *stuck;
-    size_t length;
-    sut_trace_clear(&self->trace);
-    if (service->co.thread) sut_trace_chain(&self->trace, service->co.thread);
-    length = sut_trace_text(&self->trace, trace, sizeof trace);
-    sut_wait_text(&service->co, waiting, sizeof waiting);
-    stuck = sut_service_extras(service) ? sut_calloc(sizeof *stuck + length + 1) : NULL;
-    if (stuck) {
-        memcpy(stuck->stacktrace, trace, length + 1);
-        memcpy(stuck->waiting_for, waiting, sizeof waiting);
-        sut_free(service->extras->stuck);
-        service->extras->stuck = stuck;
-    }
-    sut_set_flag(L, "killed", to->event->killed);
-    lua_pushstring(L, trace);
-    sut_set(L, "stacktrace");
-    lua_pushstring(L, waiting);
-    sut_set(L, "waiting_for");
-}
 
 struct jitter {
     struct sut_lua_supervisor *sup;
@@ -184,7 +159,9 @@ static void set_service(lua_State *L, const struct sut_delivery *to) {
 
 static void set_happening(lua_State *L, const struct sut_delivery *to) {
     if (to->event->type == SUT_EVENT_STOP_TIMEOUT)
-        set_stuck(L, to);
+        sut_set_stuck(L, to);
+    else if (to->event->type == SUT_EVENT_SERVICE_HOG)
+        sut_set_hog(L, to);
     else if (to->event->type == SUT_EVENT_SERVICE_STOP)
         set_reason(L, to);
     else if (to->event->type == SUT_EVENT_SERVICE_START)

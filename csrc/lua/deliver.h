@@ -29,6 +29,13 @@ void sut_set_flag(lua_State *L, const char *field, bool value);
 /* The fields of service_panic and service_terminate: error, texts, trace, frames. */
 void sut_set_end(lua_State *L, const struct sut_delivery *to);
 
+/* Takes where the service stands now, for its next stop_timeout. Without memory nothing is taken.
+ */
+void sut_stuck_take(struct sut_lua_service *service);
+
+/* The fields of stop_timeout: where it hangs, unless that was taken before. */
+void sut_set_stuck(lua_State *L, const struct sut_delivery *to);
+
 /* The fields of escalate: reason, error, text. */
 void sut_set_escalation(lua_State *L, const struct sut_delivery *to);
 

@@ -154,13 +154,16 @@ static void weak_slot(lua_State *L, enum sut_registry_slot slot, const char *mod
 
 /* When the state is being closed, nothing of ours calls into Lua any more. */
 static int state_gc(lua_State *L) {
-    ((struct sut_lua *)lua_touserdata(L, 1))->closing = true;
+    struct sut_lua *self = lua_touserdata(L, 1);
+    self->closing = true;
+    sut_watchdog_stop(&self->preempt.watchdog);
     return 0;
 }
 
 static struct sut_lua *push_state(lua_State *L) {
     struct sut_lua *self = lua_newuserdatauv(L, sizeof *self, 0);
     memset(self, 0, sizeof *self);
+    sut_preempt_init(self);
     lua_createtable(L, 0, 1);
     lua_pushcfunction(L, state_gc);
     lua_setfield(L, -2, "__gc");

@@ -54,15 +54,18 @@ static void put_shields_aside(lua_State *L, struct sut_lua *self, lua_State *inn
 
 /* ---- one resume ---- */
 
-/* A coroutine that is resumed where Lua cannot yield outwards is pinned: it cannot wait. */
+/* A coroutine that is resumed where Lua cannot yield outwards is pinned: it cannot wait. So it is
+ * in one that a stranger's resume has begun, where a wait would come out at the stranger. */
 static int enter(lua_State *L, struct sut_lua *self, lua_State *inner, int args, int *results) {
     lua_State *active = self->active;
     const struct sut_coroutine *pinned = self->pinned;
     int status;
-    if (self->current && !lua_isyieldable(L)) self->pinned = self->current;
+    if (self->current && (!lua_isyieldable(L) || L != active)) self->pinned = self->current;
     self->active = inner;
+    if (self->preempt.armed) sut_preempt_move(self, L, inner);
     status = lua_resume(inner, L, args, results);
     self->active = active;
+    if (self->preempt.armed) sut_preempt_move(self, inner, L);
     self->pinned = pinned;
     return status;
 }
@@ -97,6 +100,7 @@ static int advance(lua_State *L, struct sut_lua *self, lua_State *inner, int arg
     int results = 0;
     int status = enter(L, self, inner, args, &results);
     if (status == LUA_YIELD && results == 1 && sut_is_wait(inner)) return pass_wait(L, inner);
+    if (status == LUA_YIELD && current && current->wait == SUT_WAIT_PREEMPTED) return WAITS;
     if (current && current->shields != shields) {
         uint32_t inside = current->shields;
         current->shields = (uint16_t)shields;
@@ -126,6 +130,12 @@ static int begin(lua_State *L, struct sut_lua *self, lua_State *inner, int args,
     return advance(L, self, inner, args, *shields);
 }
 
+/* The innermost of a preempted chain goes on by itself: nothing else would say that it has been
+ * woken. */
+static void go_in(struct sut_coroutine *current, lua_State *inner) {
+    if (current->wait == SUT_WAIT_NONE && !sut_nested(inner)) current->woken = SUT_WOKEN_NOT;
+}
+
 /* ---- resume ---- */
 
 static int resume_continue(lua_State *L, int status, lua_KContext shields);
@@ -145,6 +155,7 @@ static int resume_continue(lua_State *L, int status, lua_KContext shields) {
     (void)status;
     lua_settop(L, 1);
     if (!sut_is_woken(sut_self(L))) return refuse_stranger(L, lua_tothread(L, 1));
+    go_in(sut_self(L)->current, lua_tothread(L, 1));
     return resume_end(L, advance(L, sut_self(L), lua_tothread(L, 1), 0, (uint32_t)shields),
                       (uint32_t)shields);
 }
@@ -231,6 +242,7 @@ static int wrap_continue(lua_State *L, int status, lua_KContext shields) {
     (void)status;
     lua_settop(L, 1);
     if (!sut_is_woken(sut_self(L))) return refuse_stranger(L, inner);
+    go_in(sut_self(L)->current, inner);
     return wrap_end(L, inner, advance(L, sut_self(L), inner, 0, (uint32_t)shields),
                     (uint32_t)shields);
 }
@@ -259,14 +271,15 @@ lua_State *sut_nested(lua_State *thread) {
     lua_State *inner = NULL;
     lua_CFunction function;
     lua_Debug ar;
-    if (lua_status(thread) != LUA_YIELD || !lua_checkstack(thread, 1)) return NULL;
+    if (lua_status(thread) > LUA_YIELD || !lua_checkstack(thread, 2)) return NULL;
     if (!lua_getstack(thread, 0, &ar)) return NULL;
     lua_getinfo(thread, "f", &ar);
     function = lua_tocfunction(thread, -1);
-    lua_pop(thread, 1);
-    if (function != nested_resume && function != wrapped) return NULL;
-    if (!lua_getlocal(thread, &ar, 1)) return NULL;
-    inner = lua_tothread(thread, -1);
+    if ((function == nested_resume && lua_getlocal(thread, &ar, 1)) ||
+        (function == wrapped && lua_getupvalue(thread, -1, 2))) {
+        inner = lua_tothread(thread, -1);
+        lua_pop(thread, 1);
+    }
     lua_pop(thread, 1);
     return inner;
 }

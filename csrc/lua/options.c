@@ -152,6 +152,15 @@ void sut_options_check(lua_State *L, const struct sut_lua_supervisor *sup, int o
                    sup->name);
 }
 
+enum sut_on_hog sut_options_on_hog(lua_State *L, int opts) {
+    enum sut_on_hog on_hog = SUT_HOG_YIELD;
+    if (!sut_has_options(L, opts)) return on_hog;
+    if (lua_getfield(L, opts, "on_hog") == LUA_TSTRING)
+        on_hog = strcmp(lua_tostring(L, -1), "kill") == 0 ? SUT_HOG_KILL : SUT_HOG_PANIC;
+    lua_pop(L, 1);
+    return on_hog;
+}
+
 /* ---- the jitter of its own delay ---- */
 
 int sut_options_keep_jitter(lua_State *L, int opts) {

@@ -165,10 +165,7 @@ void sut_program_resume(struct sut_coroutine *co) {
         return;
     }
     status = sut_coroutine_resume(co, args, &results);
-    if (status == LUA_YIELD && co->wait != SUT_WAIT_NONE && sut_is_wait(co->thread)) {
-        lua_pop(co->thread, results);
-        return;
-    }
+    if (status == LUA_YIELD && sut_has_given_way(co, results)) return;
     if (status == LUA_YIELD) {
         (void)sut_coroutine_close(co);
         co->foreign = true;

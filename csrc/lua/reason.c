@@ -22,6 +22,8 @@ static const char *odd_text(int odd) {
     switch (odd) {
     case SUT_ODD_YIELDED:
         return "yielded to nobody; use sutura.yield or sutura.await";
+    case SUT_ODD_HOGGED:
+        return "closed by force: it kept the thread for longer than its slice";
     case SUT_ODD_FOREIGN:
         return "its coroutine was closed or resumed by somebody else";
     case SUT_ODD_BODY:

@@ -63,6 +63,10 @@ static const struct sut_above above = {
 
 /* ---- making ---- */
 
+/* That a turn may take before it is preempted, in seconds; on a virtual clock as long as it likes,
+ * for what real time does is no part of that. */
+#define SLICE_S 0.05
+
 static double option(lua_State *L, int opts, const char *name, double fallback) {
     double value = fallback;
     if (lua_getfield(L, opts, name) != LUA_TNIL) {
@@ -85,6 +89,31 @@ static enum sut_clock clock_option(lua_State *L, int opts) {
     }
     lua_pop(L, 1);
     return clock;
+}
+
+static uint8_t unkillable_option(lua_State *L, int opts) {
+    bool aborts = lua_getfield(L, opts, "on_unkillable") == LUA_TSTRING &&
+                  strcmp(lua_tostring(L, -1), "abort") == 0;
+    lua_pop(L, 1);
+    return aborts ? SUT_UNKILLABLE_ABORT : SUT_UNKILLABLE_REPORT;
+}
+
+/* The signal is one for the whole Lua state: the first runtime to name one chooses. */
+static void choose_signal(lua_State *L, struct sut_lua *self, int opts) {
+    struct sut_watchdog *watchdog = &self->preempt.watchdog;
+    if (lua_getfield(L, opts, "preempt_signal") == LUA_TSTRING) {
+        int signum = sut_signal_number(lua_tostring(L, -1));
+        if (!signum)
+            sut_misuse(L, "runtime", "preempt_signal", "the name of a signal that can be caught",
+                       lua_gettop(L));
+        if (watchdog->started && watchdog->signum != signum)
+            luaL_error(L,
+                       "bad argument 'preempt_signal' to 'runtime' (this Lua state already "
+                       "preempts by %s)",
+                       sut_signal_name(watchdog->signum));
+        watchdog->signum = signum;
+    }
+    lua_pop(L, 1);
 }
 
 static void check_options(lua_State *L, int opts) {
@@ -129,6 +158,7 @@ static void start_lists(struct sut_lua_runtime *rt) {
     sut_standalone_init(&rt->main, rt, SUT_COROUTINE_MAIN);
     rt->attached_ref = LUA_NOREF;
     rt->close_budget_ns = SUT_SECOND_NS / 10;
+    rt->rt.tree.grace_ns = SUT_SECOND_NS / 10;
 }
 
 /* Pushes a new runtime. */
@@ -138,6 +168,8 @@ static struct sut_lua_runtime *push_runtime(lua_State *L, struct sut_lua *self,
     memset(rt, 0, sizeof *rt);
     sut_runtime_init(&rt->rt, &above, clock);
     rt->self = self;
+    rt->rt.watchdog = &self->preempt.watchdog;
+    if (clock == SUT_CLOCK_REAL) rt->rt.slice_ns = sut_ns(SLICE_S);
     start_lists(rt);
     luaL_setmetatable(L, SUT_RUNTIME_TYPE);
     lua_newtable(L);
@@ -169,19 +201,27 @@ int sut_runtime_new(lua_State *L) {
     struct sut_lua_runtime *rt;
     double seed;
     double budget;
+    double grace;
+    double slice;
     if (lua_isnoneornil(L, 1)) {
         lua_settop(L, 0);
         lua_newtable(L);
     }
     if (!lua_istable(L, 1)) sut_misuse(L, "runtime", "opts", "a table", 1);
     check_options(L, 1);
+    choose_signal(L, self, 1);
     seed = option(L, 1, "seed", NAN);
     budget = option(L, 1, "close_budget", 0.1);
     if (!(budget >= 0))
         return luaL_error(
             L, "bad argument 'close_budget' to 'runtime' (seconds, 0 or more, expected)");
+    grace = option(L, 1, "kill_grace", 0.1);
+    slice = option(L, 1, "slice", clock_option(L, 1) == SUT_CLOCK_VIRTUAL ? 0 : SLICE_S);
     rt = push_runtime(L, self, clock_option(L, 1));
     rt->close_budget_ns = sut_ns(budget);
+    rt->rt.tree.grace_ns = sut_ns(grace);
+    rt->rt.slice_ns = sut_ns(slice);
+    rt->rt.unkillable = unkillable_option(L, 1);
     rt->epoch_s = option(L, 1, "epoch", 0);
     if (seed == seed) sut_random_seed(&rt->rt.random, seed_bits(L, seed));
     return 1;

@@ -207,8 +207,10 @@ void sut_service_host_recall(struct sut_service *core) {
 }
 
 bool sut_service_host_interrupt(struct sut_service *core) {
-    (void)core;
-    return false;
+    struct sut_coroutine *co = &sut_service_of(core)->co;
+    if (co->wait != SUT_WAIT_PREEMPTED && sut_rt(co)->self->current != co) return false;
+    co->struck = true;
+    return true;
 }
 
 bool sut_service_host_cancel(struct sut_service *core) {
@@ -244,10 +246,11 @@ void sut_service_resume(struct sut_lua_service *service) {
         if (status != LUA_OK)
             co->status = (unsigned)status & 7U; /* beneath the body: no memory, or a closer */
         returned(service, results);
-    } else if (co->wait == SUT_WAIT_NONE || !sut_is_wait(co->thread)) {
+    } else if (!sut_has_given_way(co, results)) {
         sut_service_break(service, SUT_ODD_YIELDED);
+    } else if (co->doomed && !was_asked(&service->core)) {
+        sut_service_break(service, SUT_ODD_HOGGED);
     } else {
-        lua_pop(co->thread, results);
         sut_service_gave_way(&service->core);
     }
 }

@@ -19,8 +19,22 @@ enum sut_body {
 
 /* What is known of where a service hung when its time to stop had passed. */
 struct sut_stuck {
+    int64_t blocked_ns; /* that it kept the thread for in one piece while it was to stop, or 0 */
+    bool fresh;         /* no event has told of it yet */
     char waiting_for[160];
     char stacktrace[];
+};
+
+/* Overruns of its slice. */
+struct sut_hogs {
+    uint32_t resume;   /* sut_coroutine.resumes at the latest */
+    uint32_t in_a_row; /* without a wait in between */
+};
+
+/* What it has used of the processor. */
+struct sut_usage {
+    int64_t cpu_ns;
+    int64_t longest_ns; /* in one piece */
 };
 
 struct sut_spawned;
@@ -35,14 +49,17 @@ struct sut_extras {
     struct sut_list waiters;              /* sut_coroutine.task.node: until it has ended or left */
     int jitter_ref;                       /* of its own delay, in the bodies, or LUA_NOREF */
     int info_ref; /* what it said with ctx:ready, in the bodies, or LUA_NOREF */
+    struct sut_hogs hogs;
+    struct sut_usage usage;
 };
 
 struct sut_lua_service {
     struct sut_service core; /* first */
     struct sut_coroutine co;
     struct sut_extras *extras; /* NULL until the first of them is needed */
-    int ref;      /* of the function, object or supervisor in the bodies of its supervisor */
-    uint8_t body; /* enum sut_body */
+    int ref;        /* of the function, object or supervisor in the bodies of its supervisor */
+    uint8_t body;   /* enum sut_body */
+    uint8_t on_hog; /* enum sut_on_hog */
     char name[];
 };
 
@@ -66,7 +83,8 @@ enum sut_odd_end {
     SUT_ODD_NO_MEMORY = -100,
     SUT_ODD_YIELDED,
     SUT_ODD_FOREIGN,
-    SUT_ODD_BODY /* no callable body */
+    SUT_ODD_HOGGED, /* it ran over its slice, and its policy is to be closed for that */
+    SUT_ODD_BODY    /* no callable body */
 };
 
 /* The calls of the core and the runner for bodies of this ring. */
@@ -109,9 +127,6 @@ void sut_service_drop_thread(struct sut_lua_service *service);
 
 /* Remembers why the run ended. Never raises. */
 void sut_service_set_last_error(struct sut_lua_service *service, const char *text);
-
-/* Resumes co's thread with `args` values on its stack; the state's notion of who runs is kept. */
-int sut_coroutine_resume(struct sut_coroutine *co, int args, int *results);
 
 /* csrc/lua/spawn.c. Pushes a new thread that runs the function at the index; its guard through
  * *guard. May raise for memory. */

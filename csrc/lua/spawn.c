@@ -10,7 +10,7 @@
 #include "lua/wait.h"
 
 struct sut_spawned {
-    struct sut_standalone alone;
+    struct sut_standalone alone; /* first */
     struct sut_spawned *next;
     struct sut_lua_service *owner;
     int ref; /* the thread, in what its runtime keeps alive */
@@ -116,10 +116,7 @@ void sut_spawned_resume(struct sut_coroutine *co) {
     }
     if (!spawned->owner->co.cancelled) sut_rt(co)->rt.progressed = true;
     status = sut_coroutine_resume(co, args, &results);
-    if (status == LUA_YIELD && co->wait != SUT_WAIT_NONE && sut_is_wait(co->thread)) {
-        lua_pop(co->thread, results);
-        return;
-    }
+    if (status == LUA_YIELD && sut_has_given_way(co, results)) return;
     if (status == LUA_YIELD) {
         (void)sut_coroutine_close(co);
         sut_report(sut_rt(co), "a helper of service '%s' yielded to nobody", spawned->owner->name);
@@ -128,6 +125,11 @@ void sut_spawned_resume(struct sut_coroutine *co) {
         sut_report(sut_rt(co), "a helper of service '%s' raised: %s", spawned->owner->name, text);
     }
     end_spawned(spawned);
+}
+
+const struct sut_lua_service *sut_spawned_owner(const struct sut_coroutine *co) {
+    if (co->kind != SUT_COROUTINE_SPAWNED) return NULL;
+    return ((const struct sut_spawned *)co)->owner;
 }
 
 void sut_spawned_close_all(struct sut_lua_service *service) {

@@ -136,6 +136,7 @@ int sut_call(struct sut_lua_runtime *rt, lua_CFunction fn, void *arg, char *why,
     struct sut_coroutine *current = self->current;
     struct sut_lua_runtime *runtime = self->runtime;
     lua_State *L = rt->calling && active ? active : rt->hooks;
+    bool outermost = !current && !rt->calling;
     int status;
     why[0] = '\0';
     if (!lua_checkstack(L, LUA_MINSTACK)) return LUA_ERRMEM;
@@ -143,9 +144,11 @@ int sut_call(struct sut_lua_runtime *rt, lua_CFunction fn, void *arg, char *why,
     self->from = L;
     self->current = NULL;
     self->runtime = rt;
+    if (outermost) sut_watchdog_turn(&self->preempt.watchdog);
     lua_pushcfunction(L, fn);
     lua_pushlightuserdata(L, arg);
     status = run_on(L, rt, from, why, size);
+    if (self->preempt.armed && L != active) sut_preempt_move(self, L, active);
     self->active = active;
     self->from = from;
     self->current = current;

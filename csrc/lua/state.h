@@ -10,6 +10,7 @@
 #ifndef SUT_LUA_STATE_H
 #define SUT_LUA_STATE_H
 
+#include "lua/preempt.h"
 #include "lua/trace.h"
 #include "rt/loop.h"
 #include "rt/runtime.h"
@@ -52,6 +53,7 @@ struct sut_lua {
     struct sut_ended ended;
     bool has_variables; /* the registry holds locals and upvalues of the latest raise */
     const struct sut_coroutine *pinned; /* cannot wait now: inside it Lua cannot yield outwards */
+    struct sut_preempt preempt;
     bool has_shields_aside; /* some nested coroutine has yielded from inside a shield, ever */
     bool closing;           /* the Lua state is being closed */
 };

@@ -101,6 +101,11 @@ const struct sut_service *sut_hangs_from(const struct sut_supervisor *sup);
 /* Takes it out of the object that contains it, if one does. Never raises. */
 void sut_uncontain(lua_State *L, struct sut_lua_supervisor *sup);
 
+/* Writes the path of a supervisor, or of a service, to the end of `out`: as many of its last names
+ * as there is room for, no NUL. Returns the whole length. Async-signal-safe; cannot fail. */
+size_t sut_write_path(char *out, size_t room, const struct sut_supervisor *sup,
+                      const struct sut_service *service);
+
 /* Pushes the path of a supervisor, or of a service, as a string. May raise for memory. */
 void sut_push_path(lua_State *L, const struct sut_supervisor *sup,
                    const struct sut_service *service);

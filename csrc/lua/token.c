@@ -59,9 +59,9 @@ static void put_service(struct path *path, const struct sut_service *service) {
     }
 }
 
-/* Writes as much as there is room for; returns the whole length. */
-static size_t write_path(struct path path, const struct sut_supervisor *sup,
-                         const struct sut_service *service) {
+size_t sut_write_path(char *out, size_t room, const struct sut_supervisor *sup,
+                      const struct sut_service *service) {
+    struct path path = {.out = out, .room = room};
     const struct sut_service *up = way_up(sup);
     if (!service && (!up || !up->child)) {
         put_supervisor(&path, sup);
@@ -79,12 +79,12 @@ void sut_push_path(lua_State *L, const struct sut_supervisor *sup,
     char nowhere[1];
     char *out = nowhere; /* to measure, nothing is written */
     size_t room = 0;
-    size_t length = write_path((struct path){.out = out, .room = room}, sup, service);
+    size_t length = sut_write_path(out, room, sup, service);
     luaL_checkstack(L, LUA_MINSTACK, "path");
     do {
         room = length;
         out = lua_newuserdatauv(L, room + 1, 0);
-        length = write_path((struct path){.out = out, .room = room}, sup, service);
+        length = sut_write_path(out, room, sup, service);
         if (length > room) lua_pop(L, 1);
     } while (length > room);
     (void)lua_pushlstring(L, out + room - length, length);

@@ -47,6 +47,18 @@ void sut_task_stop(struct sut_runtime *rt, struct sut_task *task) {
 
 /* ---- one step ---- */
 
+static void begin_step(struct sut_runtime *rt, struct sut_watched *before) {
+    rt->stepping = true;
+    if (rt->watchdog && rt->slice_ns > 0)
+        sut_watchdog_enter(rt->watchdog, rt->slice_ns, rt->unkillable, before);
+}
+
+/* What was decided at the beginning holds to the end: neither field changes inside a step. */
+static void end_step(struct sut_runtime *rt, const struct sut_watched *before) {
+    if (rt->watchdog && rt->slice_ns > 0) sut_watchdog_leave(rt->watchdog, before);
+    rt->stepping = false;
+}
+
 static int deliver(struct sut_runtime *rt) {
     struct sut_event *event = rt->tree.events.first;
     if (rt->above->deliver(rt, event)) return -1;
@@ -140,24 +152,38 @@ static int run_round(struct sut_runtime *rt, uint32_t *budget) {
     return 0;
 }
 
+/* The watchdog's clock, which costs one load; stands still where nothing is watched. */
+static int64_t coarse_ns(const struct sut_runtime *rt) {
+    if (!rt->watchdog) return 0;
+    return atomic_load_explicit(&rt->watchdog->clock_ns, memory_order_relaxed);
+}
+
 static bool has_ready(const struct sut_runtime *rt) {
     return !sut_list_empty(&rt->round) || !sut_list_empty(&rt->ready);
 }
 
 bool sut_runtime_busy(const struct sut_runtime *rt) { return has_ready(rt) || has_work(&rt->tree); }
 
+/* Resumes at most `budget` tasks, and no more once the watchdog has seen time pass: deadlines and
+ * descriptors wait. */
 static int turn(struct sut_runtime *rt, uint32_t budget) {
     if (work_off(rt) || fire(rt, sut_runtime_now(rt))) return -1;
-    while (budget > 0 && has_ready(rt))
-        if (run_round(rt, &budget)) return -1;
+    int64_t began_ns = coarse_ns(rt);
+    while (budget > 0 && has_ready(rt)) {
+        uint32_t one = 1;
+        if (run_round(rt, &one)) return -1;
+        if (coarse_ns(rt) != began_ns) return 0;
+        budget--;
+    }
     return 0;
 }
 
 void sut_runtime_turn(struct sut_runtime *rt, uint32_t budget) {
+    struct sut_watched before;
     if (rt->stepping) return;
-    rt->stepping = true;
+    begin_step(rt, &before);
     rt->stalled = turn(rt, budget) != 0;
-    rt->stepping = false;
+    end_step(rt, &before);
 }
 
 /* ---- a virtual clock ---- */
@@ -176,10 +202,11 @@ static bool settle(struct sut_runtime *rt) {
 }
 
 bool sut_runtime_settle(struct sut_runtime *rt) {
+    struct sut_watched before;
     if (rt->stepping) return false;
-    rt->stepping = true;
+    begin_step(rt, &before);
     bool settled = settle(rt);
-    rt->stepping = false;
+    end_step(rt, &before);
     return settled;
 }
 

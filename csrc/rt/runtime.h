@@ -17,6 +17,7 @@
 
 #include "core/tree.h"
 #include "rt/random.h"
+#include "rt/watchdog.h"
 
 #define SUT_SECOND_NS INT64_C(1000000000)
 
@@ -56,9 +57,12 @@ struct sut_runtime {
     const struct sut_above *above;
     struct sut_loop *loop; /* made when first needed */
     struct sut_random random;
+    struct sut_watchdog *watchdog; /* of the state above; NULL: none */
+    int64_t slice_ns;              /* that one turn may take; 0: it is not watched */
     int64_t virtual_ns;
     uint32_t idle_rounds; /* rounds at one instant in which only stopping services ran */
     uint8_t clock;        /* enum sut_clock */
+    uint8_t unkillable;   /* enum sut_unkillable */
     bool stepping;        /* a step is under way: hooks, resumes and closes happen inside */
     bool stalled;         /* the last step had no memory */
     bool progressed;      /* in this round a task ran that was not asked to stop, or one ended */

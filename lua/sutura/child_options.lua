@@ -122,6 +122,15 @@ local function after_of(place, from, name)
     return normal
 end
 
+-- What becomes of it when it runs over its slice; nil for the default.
+local function on_hog_of(place, from, kind)
+    local on_hog = fields.choice(place, from, "on_hog", { "yield", "panic", "kill" })
+    if on_hog and kind == "supervisor" then
+        misuse.refuse("%s: field 'on_hog' is for functions and objects: a supervisor runs no code of its own", place)
+    end
+    return on_hog ~= "yield" and on_hog or nil
+end
+
 --- The options among the fields of a table, in the normal form for the C module.
 ---@param place string for messages, such as "add"
 ---@param from table
@@ -136,5 +145,6 @@ return function(place, from, kind, name)
     options.ready, options.start_timeout = readiness_of(place, from, kind)
     options.backoff = backoff_of(place, from)
     options.after = after_of(place, from, name)
+    options.on_hog = on_hog_of(place, from, kind)
     return next(options) ~= nil and options or nil
 end

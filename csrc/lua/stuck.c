@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Where a service hung when its time to stop had passed: taken once, for the event and for the
+ * report.
+ */
+#include "lua/deliver.h"
+#include "lua/wait.h"
+
+#include "core/alloc.h"
+
+#include <string.h>
+
+static struct sut_stuck *make(const struct sut_lua_service *service) {
+    struct sut_trace *trace = &sut_rt(&service->co)->self->trace;
+    char text[SUT_TRACE_MAX];
+    struct sut_stuck *stuck;
+    size_t length;
+    sut_trace_clear(trace);
+    if (service->co.thread) sut_trace_chain(trace, service->co.thread);
+    length = sut_trace_text(trace, text, sizeof text);
+    stuck = sut_calloc(sizeof *stuck + length + 1);
+    if (!stuck) return NULL;
+    memcpy(stuck->stacktrace, text, length + 1);
+    sut_wait_text(&service->co, stuck->waiting_for, sizeof stuck->waiting_for);
+    return stuck;
+}
+
+void sut_stuck_take(struct sut_lua_service *service) {
+    struct sut_extras *extras = sut_service_extras(service);
+    struct sut_stuck *stuck = extras ? make(service) : NULL;
+    if (!stuck) return;
+    sut_free(extras->stuck);
+    extras->stuck = stuck;
+    stuck->fresh = true;
+}
+
+void sut_set_stuck(lua_State *L, const struct sut_delivery *to) {
+    struct sut_lua_service *service = to->service;
+    if (!service->extras || !service->extras->stuck || !service->extras->stuck->fresh)
+        sut_stuck_take(service);
+    sut_set_flag(L, "killed", to->event->killed);
+    if (!service->extras || !service->extras->stuck) {
+        lua_pushliteral(L, "(no memory for the trace)");
+        sut_set(L, "stacktrace");
+        return;
+    }
+    service->extras->stuck->fresh = false;
+    lua_pushstring(L, service->extras->stuck->stacktrace);
+    sut_set(L, "stacktrace");
+    lua_pushstring(L, service->extras->stuck->waiting_for);
+    sut_set(L, "waiting_for");
+}
