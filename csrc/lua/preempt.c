@@ -19,6 +19,12 @@ enum { POLL_COUNT = 1000 };
 
 static void on_hook(lua_State *L, lua_Debug *ar);
 
+/* A hook for lines comes after ours for the same instruction, and may not be called any more once
+ * ours has yielded: so ours acts at a line too, after theirs. */
+static bool sees_lines(const struct sut_preempt *preempt) {
+    return (preempt->kept_mask & LUA_MASKLINE) != 0;
+}
+
 /* Async-signal-safe: the coroutine that carries the hook is the one that runs. */
 static void arm(struct sut_preempt *preempt, lua_State *L, int count) {
     if (lua_gethook(L) != on_hook) {
@@ -27,7 +33,7 @@ static void arm(struct sut_preempt *preempt, lua_State *L, int count) {
         preempt->kept_count = lua_gethookcount(L);
     }
     preempt->armed = L;
-    lua_sethook(L, on_hook, preempt->kept_mask | LUA_MASKCOUNT, count);
+    lua_sethook(L, on_hook, preempt->kept_mask | (sees_lines(preempt) ? 0 : LUA_MASKCOUNT), count);
 }
 
 /* Coroutines that were made while their maker carried the hook carry it too. */
@@ -193,10 +199,8 @@ static void on_hook(lua_State *L, lua_Debug *ar) {
     struct sut_lua *self = state_of(L);
     struct sut_preempt *preempt = &self->preempt;
     bool armed = preempt->armed == L;
-    if (ar->event != LUA_HOOKCOUNT) {
-        if (preempt->kept) preempt->kept(L, ar);
-        return;
-    }
+    if (ar->event != LUA_HOOKCOUNT && preempt->kept) preempt->kept(L, ar);
+    if (ar->event != (sees_lines(preempt) ? LUA_HOOKLINE : LUA_HOOKCOUNT)) return;
     disarm(preempt, L);
     if (!armed || L != self->active) return;
     if (self->current && self->current->struck) {

@@ -111,18 +111,37 @@ bool sut_error_is(lua_State *L, int index, enum sut_error error) {
 
 /* ---- calls from a step into Lua ---- */
 
+/* The bottom of the runtime's own thread: an error that a hook has raised must be caught by a
+ * protected call, or the thread would run no hook any more (Lua before and after 5.4.4). Gives the
+ * status, and the error where there is one. */
+static int protect(lua_State *L) {
+    int status = lua_pcall(L, 1, 0, 0);
+    lua_pushinteger(L, status);
+    lua_insert(L, 1);
+    return lua_gettop(L);
+}
+
+/* Calls it on the thread, which is at rest. */
+static int run_protected(lua_State *L, lua_State *from) {
+    int results = 0;
+    int status;
+    lua_pushcfunction(L, protect);
+    lua_insert(L, 1);
+    status = lua_resume(L, from, 2, &results);
+    return status == LUA_OK ? (int)lua_tointeger(L, 1) : status;
+}
+
 /* Runs `fn` on `L`: the runtime's own thread when it is at rest, else whatever runs inside it. */
 static int run_on(lua_State *L, struct sut_lua_runtime *rt, lua_State *from, char *why,
                   size_t size) {
     bool inside = rt->calling;
-    int results = 0;
     int status;
     rt->calling = true;
-    status = inside ? lua_pcall(L, 1, 0, 0) : lua_resume(L, from, 1, &results);
+    status = inside ? lua_pcall(L, 1, 0, 0) : run_protected(L, from);
     if (status != LUA_OK) {
         if (lua_checkstack(L, LUA_MINSTACK)) sut_value_text(L, -1, why, size);
         lua_pop(L, 1);
-        if (!inside) (void)lua_resetthread(L); /* runs closers, which may call in again */
+        if (!inside && lua_status(L) != LUA_OK) (void)lua_resetthread(L);
     }
     rt->calling = inside;
     if (!inside) lua_settop(L, 0);

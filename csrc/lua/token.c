@@ -61,8 +61,11 @@ static void put_service(struct path *path, const struct sut_service *service) {
 
 size_t sut_write_path(char *out, size_t room, const struct sut_supervisor *sup,
                       const struct sut_service *service) {
-    struct path path = {.out = out, .room = room};
+    struct path path;
     const struct sut_service *up = way_up(sup);
+    path.out = out;
+    path.room = room;
+    path.length = 0;
     if (!service && (!up || !up->child)) {
         put_supervisor(&path, sup);
         if (up) put_slash(&path);

@@ -47,31 +47,30 @@ struct sut_suspect {
 
 struct sut_watchdog {
     /* The loop's thread writes, the watchdog reads. */
+    struct sut_suspect suspect;
+    _Atomic int64_t slice_ns;   /* of the runtime whose step it is */
     _Atomic uint32_t turn;      /* counts the turns */
     _Atomic uint32_t acted;     /* counts what was done about overruns */
+    _Atomic uint8_t unkillable; /* enum sut_unkillable, of the runtime whose step it is */
     atomic_bool busy;           /* a step is under way */
-    _Atomic int64_t slice_ns;   /* of the runtime whose step it is */
-    _Atomic uint8_t unkillable; /* enum sut_unkillable, likewise */
-    struct sut_suspect suspect;
     /* The watchdog writes, the loop's thread reads. */
-    _Atomic int64_t clock_ns;   /* time that has passed in steps, in coarse grains */
-    _Atomic uint32_t late_turn; /* the turn that is to be interrupted */
-    _Atomic int64_t late_ns;    /* how long it had run when the signal was sent */
     atomic_bool parked;
     atomic_bool aiming;
+    _Atomic uint32_t late_turn; /* the turn that is to be interrupted */
+    _Atomic int64_t late_ns;    /* how long it had run when the signal was sent */
+    _Atomic int64_t clock_ns;   /* time that has passed in steps, in coarse grains */
     /* The loop's thread alone. */
+    int64_t seen_ns; /* of clock_ns: what has been charged to somebody */
     void (*overrun)(struct sut_watchdog *watchdog, int64_t ran_ns);
-    int64_t seen_ns;   /* of clock_ns: what has been charged to somebody */
-    pthread_t watched; /* the loop's thread; changes only outside steps */
+    long pid;          /* of the process that has the thread: a forked child has none */
+    pthread_t thread;  /* the watchdog's own */
+    pthread_t watched; /* the loop's; changes only outside steps */
     int signum;        /* chosen before the start */
     int failed;        /* negative errno of a start that failed, or 0 */
     bool started;
-    long pid; /* of the process that has the thread: a forked child has none */
-    pthread_t thread;
-    /* Under the lock. */
+    bool stopping; /* under the lock */
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool stopping;
 };
 
 /* What stood before a step, for its end: steps of several runtimes nest. */

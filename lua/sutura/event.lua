@@ -112,6 +112,17 @@ local function with_reason(words)
     end
 end
 
+-- What was done about a service that kept the thread.
+local HOG_ACTIONS = {
+    yield = "and was made to give way", panic = "and met an error for that", kill = "and is closed by force for that",
+    none = "before it gave way",
+}
+
+local function in_a_row(self)
+    local times = rawget(self, "in_a_row")
+    return math.type(times) == "integer" and times > 1 and (" (%d times in a row)"):format(times) or ""
+end
+
 -- What happened, by the type of the event.
 local HAPPENED = {
     service_panic = function(self)
@@ -133,6 +144,11 @@ local HAPPENED = {
         return ("did not stop in its time, %s%s"):format(
             rawget(self, "killed") and "closed by force" or "left running",
             waiting_for ~= nil and "; it was in " .. line_of(waiting_for, MAX_MESSAGE) or "")
+    end,
+    service_hog = function(self)
+        local action = rawget(self, "action")
+        return ("ran for %s in one piece, %s%s"):format(seconds_text(rawget(self, "duration")),
+            HOG_ACTIONS[action] or line_of(action, 20), in_a_row(self))
     end,
     escalate = function(self)
         return with_error(with_reason("gave up")(self), error_text(self))

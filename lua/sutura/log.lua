@@ -22,6 +22,7 @@ local STYLES = {
     service_terminate = { level = "error", colour = RED },
     backoff = { level = "warn", colour = YELLOW },
     resume = { level = "info", colour = GREEN },
+    service_hog = { level = "warn", colour = YELLOW },
     stop_timeout = { level = "error", colour = RED },
     escalate = { level = "error", colour = RED },
     report = { level = "warn", colour = YELLOW },
