@@ -65,7 +65,7 @@ static struct sut_lua_service *new_service(const char *name, size_t length, int 
     memcpy(service->name, name, length);
     sut_service_init(&service->core, (uint32_t)length);
     sut_coroutine_init(&service->co, SUT_COROUTINE_SERVICE);
-    service->body = (uint8_t)body;
+    service->body = (enum sut_body)body;
     service->ref = ref;
     return service;
 }
@@ -144,7 +144,7 @@ static struct sut_lua_service *prepare(lua_State *L, const struct sut_lua_superv
     service->core.fixed = new->fixed;
     if (new->body == SUT_BODY_SUPERVISOR)
         service->core.child = &((struct sut_lua_supervisor *)lua_touserdata(L, new->run))->core;
-    service->on_hog = (uint8_t)sut_options_on_hog(L, new->opts);
+    service->on_hog = sut_options_on_hog(L, new->opts);
     if (sut_options_read(L, sup, new->opts, &service->core)) return service;
     sut_service_free(service);
     return NULL;

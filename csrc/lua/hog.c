@@ -145,7 +145,7 @@ void sut_hog_expire(struct sut_lua_service *service) {
 void sut_hog_gave_way(struct sut_lua_service *service, int64_t ran_ns) {
     bool runs_on = service->core.state <= SUT_STATE_RUNNING;
     tell(service, false, SUT_HOG_GAVE_WAY, ran_ns);
-    if (runs_on && service->on_hog != SUT_HOG_YIELD) service->co.doomed = true;
+    if (runs_on && service->on_hog != SUT_HOG_YIELD) service->doomed = true;
     sut_hog_expire(service);
     if (!runs_on && service->extras && service->extras->stuck)
         service->extras->stuck->blocked_ns = ran_ns;

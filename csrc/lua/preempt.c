@@ -154,7 +154,7 @@ static void act_on_hog(lua_State *L, struct sut_lua *self, struct sut_lua_servic
     } else if (service->on_hog == SUT_HOG_PANIC && !again) {
         raise_overrun(L, preempt, "it");
     } else {
-        service->co.doomed = true;
+        service->doomed = true;
         raise_on(L, self, &service->co);
     }
 }

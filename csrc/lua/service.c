@@ -94,6 +94,7 @@ static bool makes_event(const struct sut_service *service, enum sut_end end) {
 /* The run is over: its coroutine's record is as before the first run, its helpers are closed. */
 static void leave_run(struct sut_lua_service *service) {
     struct sut_coroutine *co = &service->co;
+    service->doomed = false;
     sut_spawned_close_all(service);
     sut_service_drop_info(service);
     sut_task_stop(&sut_rt(co)->rt, &co->task);
@@ -248,7 +249,7 @@ void sut_service_resume(struct sut_lua_service *service) {
         returned(service, results);
     } else if (!sut_has_given_way(co, results)) {
         sut_service_break(service, SUT_ODD_YIELDED);
-    } else if (co->doomed && !was_asked(&service->core)) {
+    } else if (service->doomed && !was_asked(&service->core)) {
         sut_service_break(service, SUT_ODD_HOGGED);
     } else {
         sut_service_gave_way(&service->core);

@@ -57,9 +57,10 @@ struct sut_lua_service {
     struct sut_service core; /* first */
     struct sut_coroutine co;
     struct sut_extras *extras; /* NULL until the first of them is needed */
-    int ref;        /* of the function, object or supervisor in the bodies of its supervisor */
-    uint8_t body;   /* enum sut_body */
-    uint8_t on_hog; /* enum sut_on_hog */
+    int ref; /* of the function, object or supervisor in the bodies of its supervisor */
+    enum sut_body body : 2;
+    enum sut_on_hog on_hog : 2;
+    bool doomed : 1; /* is closed for hogging when it has given way */
     char name[];
 };
 
