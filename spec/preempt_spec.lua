@@ -96,7 +96,10 @@ describe("a service that runs over its slice", function()
         end)
         repeat sutura.sleep(0.01) until sorted
         assert.equal("1 2 3", sorted)
-        assert.equal("yield", record:of("service_hog")[1].action)
+        local event = record:of("service_hog")[1]
+        assert.equal("none", event.action)
+        assert.matches("in field 'sort'", event.stacktrace, 1, true)
+        assert.matches("in one piece, where it cannot be interrupted", tostring(event), 1, true)
     end))
 
     it("is never preempted where the slice is 0", hogs.test({}, function(sup, record)

@@ -11,6 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Within so many slices whatever can be preempted is. */
+enum { SLICES_TO_PREEMPT = 3 };
+
 /* ---- for the watchdog ---- */
 
 /* When a service that is being stopped must be gone, on the clock of the watchdog: after the error,
@@ -81,13 +84,14 @@ void sut_hog_charge(struct sut_lua_service *service, int64_t ran_ns) {
 }
 
 /* How many overruns there have been without a wait in between, this one included. */
-static uint32_t count(struct sut_lua_service *service) {
+static uint32_t count(struct sut_lua_service *service, int64_t ran_ns) {
     struct sut_extras *extras = sut_service_extras(service);
     uint32_t resumes = service->co.resumes;
     if (!extras) return 0;
     if (extras->hogs.resume + 1 != resumes && extras->hogs.resume != resumes)
         extras->hogs.in_a_row = 0;
     extras->hogs.resume = resumes;
+    extras->hogs.ran_ns = ran_ns;
     return ++extras->hogs.in_a_row;
 }
 
@@ -110,7 +114,7 @@ static void tell(struct sut_lua_service *service, bool runs, enum sut_hog_action
     struct sut_service *core = &service->core;
     struct sut_event *event;
     struct sut_hog *hog;
-    uint32_t in_a_row = count(service);
+    uint32_t in_a_row = count(service, ran_ns);
     if (!is_power_of_two(in_a_row) || sut_runtime_prepare(&sut_rt(&service->co)->rt)) return;
     hog = make(service, runs, in_a_row);
     if (!hog) return;
@@ -144,11 +148,16 @@ void sut_hog_expire(struct sut_lua_service *service) {
 
 void sut_hog_gave_way(struct sut_lua_service *service, int64_t ran_ns) {
     bool runs_on = service->core.state <= SUT_STATE_RUNNING;
-    tell(service, false, SUT_HOG_GAVE_WAY, ran_ns);
+    tell(service, false, SUT_HOG_NOTHING, ran_ns);
     if (runs_on && service->on_hog != SUT_HOG_YIELD) service->doomed = true;
     sut_hog_expire(service);
-    if (!runs_on && service->extras && service->extras->stuck)
-        service->extras->stuck->blocked_ns = ran_ns;
+}
+
+int64_t sut_hog_blocked(const struct sut_lua_service *service) {
+    const struct sut_extras *extras = service->extras;
+    int64_t slice_ns = sut_rt(&service->co)->rt.slice_ns;
+    if (!extras || extras->hogs.resume != service->co.resumes) return 0;
+    return extras->hogs.ran_ns > SLICES_TO_PREEMPT * slice_ns ? extras->hogs.ran_ns : 0;
 }
 
 /* ---- the event ---- */
@@ -157,7 +166,7 @@ void sut_set_hog(lua_State *L, const struct sut_delivery *to) {
     static const char *const actions[] = {[SUT_HOG_PREEMPTED] = "yield",
                                           [SUT_HOG_RAISED] = "panic",
                                           [SUT_HOG_KILLED] = "kill",
-                                          [SUT_HOG_GAVE_WAY] = "none"};
+                                          [SUT_HOG_NOTHING] = "none"};
     const struct sut_hog *hog = to->event->detail.block;
     char text[SUT_TRACE_MAX];
     sut_set_number(L, "duration", sut_seconds(hog->ran_ns));

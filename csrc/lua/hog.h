@@ -31,6 +31,10 @@ void sut_hog_gave_way(struct sut_lua_service *service, int64_t ran_ns);
  * now. Never raises. */
 void sut_hog_expire(struct sut_lua_service *service);
 
+/* How long it kept the thread in one piece in its latest resume, when it could not be preempted; 0
+ * when it could. */
+int64_t sut_hog_blocked(const struct sut_lua_service *service);
+
 /* Time in coarse grains that has passed while the service ran. Never raises. */
 void sut_hog_charge(struct sut_lua_service *service, int64_t ran_ns);
 

@@ -7,6 +7,7 @@
 #include "lua/signal.h"
 #include "lua/supervisor.h"
 #include "lua/wait.h"
+#include "rt/notice.h"
 
 #include <signal.h>
 #include <string.h>
@@ -86,6 +87,13 @@ static int wall(lua_State *L) {
     return 1;
 }
 
+/* notice_form("text"|"json"): the form of what the watchdog writes. */
+static int notice_form(lua_State *L) {
+    bool json = strcmp(luaL_checkstring(L, 1), "json") == 0;
+    sut_notice_choose(json ? SUT_NOTICE_JSON : SUT_NOTICE_TEXT);
+    return 0;
+}
+
 static int no_jitter(lua_State *L) {
     lua_pushnumber(L, luaL_checknumber(L, 1));
     return 1;
@@ -139,6 +147,7 @@ static const luaL_Reg functions[] = {
     {"is_token", is_token},
     {"isatty", is_terminal},
     {"wall", wall},
+    {"notice_form", notice_form},
     {"life_table", life_table},
     {NULL, NULL},
 };

@@ -159,16 +159,16 @@ static void act_on_hog(lua_State *L, struct sut_lua *self, struct sut_lua_servic
     }
 }
 
-static enum sut_hog_action action_on(const struct sut_lua_service *service) {
-    static const enum sut_hog_action actions[] = {[SUT_HOG_YIELD] = SUT_HOG_PREEMPTED,
-                                                  [SUT_HOG_PANIC] = SUT_HOG_RAISED,
-                                                  [SUT_HOG_KILL] = SUT_HOG_KILLED};
-    return service->core.state > SUT_STATE_RUNNING ? SUT_HOG_PREEMPTED : actions[service->on_hog];
+static enum sut_hog_action action_on(lua_State *L, const struct sut_lua *self,
+                                     const struct sut_lua_service *service) {
+    bool yields = service->on_hog == SUT_HOG_YIELD || service->core.state > SUT_STATE_RUNNING;
+    if (!yields) return service->on_hog == SUT_HOG_KILL ? SUT_HOG_KILLED : SUT_HOG_RAISED;
+    return may_yield(L, self) ? SUT_HOG_PREEMPTED : SUT_HOG_NOTHING;
 }
 
 static void act_on_service(lua_State *L, struct sut_lua *self, struct sut_lua_service *service,
                            bool first) {
-    if (first) sut_hog_tell(service, action_on(service), ran_ns(&self->preempt));
+    if (first) sut_hog_tell(service, action_on(L, self, service), ran_ns(&self->preempt));
     if (service->core.state > SUT_STATE_RUNNING)
         act_on_stopping(L, self, service);
     else

@@ -24,7 +24,7 @@ struct sut_lua;
 enum sut_on_hog { SUT_HOG_YIELD, SUT_HOG_PANIC, SUT_HOG_KILL };
 
 /* What was done about it. */
-enum sut_hog_action { SUT_HOG_PREEMPTED, SUT_HOG_RAISED, SUT_HOG_KILLED, SUT_HOG_GAVE_WAY };
+enum sut_hog_action { SUT_HOG_PREEMPTED, SUT_HOG_RAISED, SUT_HOG_KILLED, SUT_HOG_NOTHING };
 
 struct sut_preempt {
     struct sut_watchdog watchdog;

@@ -29,6 +29,7 @@ struct sut_stuck {
 struct sut_hogs {
     uint32_t resume;   /* sut_coroutine.resumes at the latest */
     uint32_t in_a_row; /* without a wait in between */
+    int64_t ran_ns;    /* in that resume, in one piece */
 };
 
 /* What it has used of the processor. */

@@ -3,7 +3,7 @@
  * Where a service hung when its time to stop had passed: taken once, for the event and for the
  * report.
  */
-#include "lua/deliver.h"
+#include "lua/hog.h"
 #include "lua/wait.h"
 
 #include "core/alloc.h"
@@ -21,6 +21,7 @@ static struct sut_stuck *make(const struct sut_lua_service *service) {
     stuck = sut_calloc(sizeof *stuck + length + 1);
     if (!stuck) return NULL;
     memcpy(stuck->stacktrace, text, length + 1);
+    stuck->blocked_ns = sut_hog_blocked(service);
     sut_wait_text(&service->co, stuck->waiting_for, sizeof stuck->waiting_for);
     return stuck;
 }
@@ -47,6 +48,7 @@ void sut_set_stuck(lua_State *L, const struct sut_delivery *to) {
     service->extras->stuck->fresh = false;
     lua_pushstring(L, service->extras->stuck->stacktrace);
     sut_set(L, "stacktrace");
+    if (!service->extras->stuck->waiting_for[0]) return; /* it was running */
     lua_pushstring(L, service->extras->stuck->waiting_for);
     sut_set(L, "waiting_for");
 }

@@ -27,8 +27,13 @@ static void push_entry(lua_State *L, struct sut_service *core, bool killed) {
     if (!service->extras || !service->extras->stuck) return;
     lua_pushstring(L, service->extras->stuck->stacktrace);
     set_field(L, "stacktrace");
-    lua_pushstring(L, service->extras->stuck->waiting_for);
-    set_field(L, "waiting_for");
+    if (service->extras->stuck->waiting_for[0]) {
+        lua_pushstring(L, service->extras->stuck->waiting_for);
+        set_field(L, "waiting_for");
+    }
+    if (!service->extras->stuck->blocked_ns) return;
+    lua_pushnumber(L, sut_seconds(service->extras->stuck->blocked_ns));
+    set_field(L, "blocked");
 }
 
 static void append_report(lua_State *L, int report, const struct sut_supervisor *top);

@@ -115,8 +115,16 @@ end
 -- What was done about a service that kept the thread.
 local HOG_ACTIONS = {
     yield = "and was made to give way", panic = "and met an error for that", kill = "and is closed by force for that",
-    none = "before it gave way",
 }
+
+-- Without a stack it had given way before anybody could look.
+local function hog_action(self)
+    local action = rawget(self, "action")
+    if action == "none" then
+        return rawget(self, "stacktrace") and "where it cannot be interrupted" or "before it gave way"
+    end
+    return HOG_ACTIONS[action] or line_of(action, 20)
+end
 
 local function in_a_row(self)
     local times = rawget(self, "in_a_row")
@@ -146,9 +154,8 @@ local HAPPENED = {
             waiting_for ~= nil and "; it was in " .. line_of(waiting_for, MAX_MESSAGE) or "")
     end,
     service_hog = function(self)
-        local action = rawget(self, "action")
-        return ("ran for %s in one piece, %s%s"):format(seconds_text(rawget(self, "duration")),
-            HOG_ACTIONS[action] or line_of(action, 20), in_a_row(self))
+        return ("ran for %s in one piece, %s%s"):format(seconds_text(rawget(self, "duration")), hog_action(self),
+            in_a_row(self))
     end,
     escalate = function(self)
         return with_error(with_reason("gave up")(self), error_text(self))

@@ -35,6 +35,7 @@ local check_runtime_options = require "sutura.runtime_options"
 local spec = require "sutura.spec"
 
 log.set_isatty(core.isatty)
+log.set_on_format(core.notice_form)
 if core.wall then
     log.set_wall_clock(core.wall)
 end

@@ -35,6 +35,8 @@ local isatty = function()
     return false
 end
 local wall_clock = os.time
+local on_format = function()
+end
 local encode
 
 --- Says how to learn whether a descriptor is a terminal: the C module's `isatty`.
@@ -47,6 +49,12 @@ end
 ---@param fn fun(): number
 function log.set_wall_clock(fn)
     wall_clock = fn
+end
+
+--- Says who else writes lines of the same form: the C module, whose watchdog speaks when nothing else can.
+---@param fn fun(name: "text"|"json")
+function log.set_on_format(fn)
+    on_format = fn
 end
 
 --- Chooses the form of every line that the default logger writes from now on, in the whole process.
@@ -62,6 +70,7 @@ function log.set_format(name)
         encode = json.encode
     end
     format = name
+    on_format(name)
     return true
 end
 
