@@ -138,7 +138,7 @@ describe("a service that spins when its time to stop has passed", function()
             assert.equal(1, #record:of("stop_timeout"))
         end))
 
-    it("is left alone with kill = false, and goes on giving way", hogs.test({ timeout = SHUTDOWN }, function(sup, record)
+    it("is left alone with kill = false, and goes on giving way", hogs.test(spec_of(), function(sup, record)
         local rounds, over = 0, false
         sup:add("spins", function()
             while not over do rounds = rounds + 1 end

@@ -36,7 +36,8 @@ describe("the watchdog", function()
         local result = blocks(1.4)
         assert.equal(0, result.code)
         local line = result.err:match("^(%d+%-%d+%-%d+T[%d:.]+Z stuck [^\n]*)\n$")
-        assert.matches("stuck +service app/inner/stuck has run for 1%.%d s in one piece, and cannot be interrupted", line)
+        assert.matches("stuck +service app/inner/stuck has run for 1%.%d s in one piece, and cannot be interrupted",
+            line)
         assert.equal("stopped nil nil\n", result.out)
     end)
 
