@@ -2,6 +2,7 @@
  *
  * Adding services to a supervisor: by sup:add, and from the children of its spec.
  */
+#include "lua/cpu_share.h"
 #include "lua/options.h"
 
 #include "core/alloc.h"
@@ -134,6 +135,13 @@ struct sut_refs {
     struct sut_lua_supervisor *inner; /* what it contains, when it was not kept before, or NULL */
 };
 
+/* False without memory. */
+static bool give_share(lua_State *L, const struct sut_lua_supervisor *sup,
+                       const struct sut_newcomer *new, struct sut_lua_service *service) {
+    double part = sut_options_cpu_share(L, new->opts);
+    return part == 0 || sut_cpu_share_give(service, sup->rt, part);
+}
+
 /* The record of a service that is not in the tree yet; NULL without memory. */
 static struct sut_lua_service *prepare(lua_State *L, const struct sut_lua_supervisor *sup,
                                        const struct sut_newcomer *new, int ref) {
@@ -145,7 +153,8 @@ static struct sut_lua_service *prepare(lua_State *L, const struct sut_lua_superv
     if (new->body == SUT_BODY_SUPERVISOR)
         service->core.child = &((struct sut_lua_supervisor *)lua_touserdata(L, new->run))->core;
     service->on_hog = sut_options_on_hog(L, new->opts);
-    if (sut_options_read(L, sup, new->opts, &service->core)) return service;
+    if (sut_options_read(L, sup, new->opts, &service->core) && give_share(L, sup, new, service))
+        return service;
     sut_service_free(service);
     return NULL;
 }

@@ -161,6 +161,14 @@ enum sut_on_hog sut_options_on_hog(lua_State *L, int opts) {
     return on_hog;
 }
 
+double sut_options_cpu_share(lua_State *L, int opts) {
+    double part = 0;
+    if (!sut_has_options(L, opts)) return part;
+    if (lua_getfield(L, opts, "cpu_share") == LUA_TNUMBER) part = lua_tonumber(L, -1);
+    lua_pop(L, 1);
+    return part;
+}
+
 /* ---- the jitter of its own delay ---- */
 
 int sut_options_keep_jitter(lua_State *L, int opts) {

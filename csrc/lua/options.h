@@ -24,6 +24,9 @@ bool sut_options_read(lua_State *L, const struct sut_lua_supervisor *sup, int op
 /* What becomes of it when it runs over its slice. Does not raise. */
 enum sut_on_hog sut_options_on_hog(lua_State *L, int opts);
 
+/* The part of the processor that it may use, or 0 for any. Does not raise. */
+double sut_options_cpu_share(lua_State *L, int opts);
+
 /* Keeps the jitter of the child's own delay alive in the bodies on the top; returns its reference,
  * or LUA_NOREF when it has none. May raise for memory. */
 int sut_options_keep_jitter(lua_State *L, int opts);

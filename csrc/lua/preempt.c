@@ -4,6 +4,7 @@
  */
 #include "lua/preempt.h"
 
+#include "lua/cpu_share.h"
 #include "lua/hog.h"
 #include "lua/runtime.h"
 #include "lua/service.h"
@@ -112,7 +113,7 @@ static bool may_yield(lua_State *L, const struct sut_lua *self) {
 static void give_way(lua_State *L, struct sut_coroutine *co) {
     co->wait = SUT_WAIT_PREEMPTED;
     co->woken = SUT_WOKEN_READY;
-    sut_task_ready(&sut_rt(co)->rt, &co->task);
+    sut_task_preempted(&sut_rt(co)->rt, &co->task);
     (void)lua_yield(L, 0);
 }
 
@@ -168,6 +169,10 @@ static enum sut_hog_action action_on(lua_State *L, const struct sut_lua *self,
 
 static void act_on_service(lua_State *L, struct sut_lua *self, struct sut_lua_service *service,
                            bool first) {
+    if (sut_cpu_share_only(service, ran_ns(&self->preempt))) {
+        yield_or_poll(L, self, &service->co);
+        return;
+    }
     if (first) sut_hog_tell(service, action_on(L, self, service), ran_ns(&self->preempt));
     if (service->core.state > SUT_STATE_RUNNING)
         act_on_stopping(L, self, service);
@@ -223,7 +228,8 @@ void sut_preempt_resume(struct sut_lua *self, struct sut_coroutine *co) {
 void sut_preempt_after(struct sut_lua *self, struct sut_coroutine *co) {
     struct sut_preempt *preempt = &self->preempt;
     int64_t passed_ns = sut_watchdog_take_time(&preempt->watchdog);
-    if (co->kind == SUT_COROUTINE_SERVICE) sut_hog_charge(sut_service_of_coroutine(co), passed_ns);
+    if (co->kind == SUT_COROUTINE_SERVICE && !sut_rt(co)->accounting)
+        sut_hog_charge(sut_service_of_coroutine(co), passed_ns);
     if (preempt->armed) sut_preempt_move(self, preempt->armed, NULL);
     if (!is_late(preempt) || co->kind != SUT_COROUTINE_SERVICE) return;
     if (preempt->acted_turn != preempt->late_turn)

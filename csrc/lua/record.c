@@ -6,6 +6,7 @@
  * garbage, and a finalizer may change the tree meanwhile.
  */
 #include "core/order.h"
+#include "lua/cpu_share.h"
 #include "lua/template.h"
 #include "lua/wait.h"
 
@@ -124,6 +125,23 @@ static void set_backoff(lua_State *L, const struct sut_service *service) {
     lua_setfield(L, -2, "backoff");
 }
 
+/* What it has used of the processor: measured, or sampled by the watchdog. */
+static void set_usage(lua_State *L, const struct sut_lua_service *service) {
+    const struct sut_extras *extras = service->extras;
+    const struct sut_lua_runtime *rt = sut_rt(&service->co);
+    if (service->core.child || (!rt->accounting && rt->rt.slice_ns == 0)) return;
+    set_number(L, "cpu_time", extras ? sut_seconds(extras->usage.cpu_ns) : 0.0);
+    set_number(L, "longest_turn", extras ? sut_seconds(extras->usage.longest_ns) : 0.0);
+    set_string(L, "cpu_time_by", rt->accounting ? "measured" : "sampled");
+}
+
+/* How it is stopped when it keeps the thread, and what part of it it may use. */
+static void set_hog(lua_State *L, const struct sut_lua_service *service) {
+    if (service->on_hog != SUT_HOG_YIELD)
+        set_string(L, "on_hog", service->on_hog == SUT_HOG_KILL ? "kill" : "panic");
+    if (service->limited) set_number(L, "cpu_share", sut_seconds(service->extras->share->part_ns));
+}
+
 /* How it is started, and started again, where its child spec says so. */
 static void set_restart(lua_State *L, const struct sut_lua_service *service) {
     const struct sut_service *core = &service->core;
@@ -206,10 +224,12 @@ void sut_push_record(lua_State *L, struct sut_service *core) {
     if (!core->child) set_integer(L, "resumes", service->co.resumes);
     set_number(L, "since", sut_seconds(core->since_ns));
     if (core->run > 0) set_number(L, "started_at", sut_seconds(core->started_ns));
+    set_usage(L, service);
     set_restart(L, service);
     set_after(L, core);
     set_values(L, service);
     set_shutdown(L, core);
+    set_hog(L, service);
     if (sut_service_last_error(service))
         set_string(L, "last_error", sut_service_last_error(service));
     set_waiting(L, service);

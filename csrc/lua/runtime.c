@@ -6,6 +6,8 @@
 
 #include "core/alloc.h"
 #include "lua/context.h"
+#include "lua/cpu_share.h"
+#include "lua/hog.h"
 #include "lua/service.h"
 #include "lua/supervisor.h"
 
@@ -14,12 +16,23 @@
 
 /* ---- what the runner asks ---- */
 
+/* The service is there after its resume, ended or not: it leaves between steps. */
+static void resume_service(struct sut_lua_service *service) {
+    if (!service->limited) {
+        sut_service_resume(service);
+        return;
+    }
+    if (sut_cpu_share_passes_over(service)) return;
+    sut_service_resume(service);
+    sut_cpu_share_spend(service);
+}
+
 static void resume(struct sut_runtime *rt, struct sut_task *task) {
     struct sut_coroutine *co = SUT_CONTAINER(task, struct sut_coroutine, task);
     (void)rt;
     switch (co->kind) {
     case SUT_COROUTINE_SERVICE:
-        sut_service_resume(sut_service_of_coroutine(co));
+        resume_service(sut_service_of_coroutine(co));
         break;
     case SUT_COROUTINE_SPAWNED:
         sut_spawned_resume(co);
@@ -44,22 +57,31 @@ static void kill_service(struct sut_runtime *rt, struct sut_service *service) {
     sut_service_kill_body(sut_service_of(service));
 }
 
-static const struct sut_above above = {
-    .host = {.text_at = offsetof(struct sut_lua_service, name),
-             .start = sut_service_host_start,
-             .recall = sut_service_host_recall,
-             .cancel = sut_service_host_cancel,
-             .interrupt = sut_service_host_interrupt,
-             .reason = sut_supervisor_host_reason,
-             .ready = sut_supervisor_host_ready,
-             .start_failed = sut_supervisor_host_start_failed},
-    .resume = resume,
-    .wake = wake,
-    .deliver = sut_deliver,
-    .kill = kill_service,
-    .release = sut_service_released,
-    .finished = sut_supervisor_finished,
-};
+/* With the option `accounting`: two readings of the clock around each resume. */
+static void resume_measured(struct sut_runtime *rt, struct sut_task *task) {
+    struct sut_coroutine *co = SUT_CONTAINER(task, struct sut_coroutine, task);
+    bool is_service = co->kind == SUT_COROUTINE_SERVICE;
+    uint64_t began_ns = uv_hrtime();
+    resume(rt, task);
+    if (is_service) sut_hog_charge(sut_service_of_coroutine(co), (int64_t)(uv_hrtime() - began_ns));
+}
+
+#define ABOVE(how)                                                                                 \
+    {                                                                                              \
+        .host = {.text_at = offsetof(struct sut_lua_service, name),                                \
+                 .start = sut_service_host_start,                                                  \
+                 .recall = sut_service_host_recall,                                                \
+                 .cancel = sut_service_host_cancel,                                                \
+                 .interrupt = sut_service_host_interrupt,                                          \
+                 .reason = sut_supervisor_host_reason,                                             \
+                 .ready = sut_supervisor_host_ready,                                               \
+                 .start_failed = sut_supervisor_host_start_failed},                                \
+        .resume = (how), .wake = wake, .deliver = sut_deliver, .kill = kill_service,               \
+        .release = sut_service_released, .finished = sut_supervisor_finished,                      \
+    }
+
+static const struct sut_above above = ABOVE(resume);
+static const struct sut_above measured = ABOVE(resume_measured);
 
 /* ---- making ---- */
 
@@ -89,6 +111,14 @@ static enum sut_clock clock_option(lua_State *L, int opts) {
     }
     lua_pop(L, 1);
     return clock;
+}
+
+static bool flag_option(lua_State *L, int opts, const char *name) {
+    bool value;
+    lua_getfield(L, opts, name);
+    value = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return value;
 }
 
 static uint8_t unkillable_option(lua_State *L, int opts) {
@@ -222,6 +252,8 @@ int sut_runtime_new(lua_State *L) {
     rt->rt.tree.grace_ns = sut_ns(grace);
     rt->rt.slice_ns = sut_ns(slice);
     rt->rt.unkillable = unkillable_option(L, 1);
+    rt->accounting = flag_option(L, 1, "accounting");
+    if (rt->accounting) rt->rt.above = &measured;
     rt->epoch_s = option(L, 1, "epoch", 0);
     if (seed == seed) sut_random_seed(&rt->rt.random, seed_bits(L, seed));
     return 1;

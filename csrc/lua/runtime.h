@@ -24,9 +24,13 @@ struct sut_lua_runtime {
     struct sut_list supervisors; /* sut_lua_supervisor.all */
     struct sut_list signals;     /* csrc/lua/signal.c */
     int64_t close_budget_ns;
-    double epoch_s;   /* wall time at 0 of a virtual clock */
-    int64_t wall_ns;  /* wall time at 0 of a real clock, as last looked up */
-    int attached_ref; /* registry reference while a foreign loop may call us, else LUA_NOREF */
+    uint32_t limited;     /* services with a share of the processor (csrc/lua/cpu_share.c) */
+    uint32_t passed_over; /* of them, since anybody has run */
+    uint32_t passed_turn; /* the watchdog's turn then */
+    bool accounting;      /* each resume is measured */
+    double epoch_s;       /* wall time at 0 of a virtual clock */
+    int64_t wall_ns;      /* wall time at 0 of a real clock, as last looked up */
+    int attached_ref;     /* registry reference while a foreign loop may call us, else LUA_NOREF */
     struct sut_driver *driver; /* csrc/lua/luv.c */
 };
 

@@ -38,6 +38,7 @@ struct sut_usage {
     int64_t longest_ns; /* in one piece */
 };
 
+struct sut_cpu_share;
 struct sut_spawned;
 struct sut_lua_supervisor;
 
@@ -52,6 +53,7 @@ struct sut_extras {
     int info_ref; /* what it said with ctx:ready, in the bodies, or LUA_NOREF */
     struct sut_hogs hogs;
     struct sut_usage usage;
+    struct sut_cpu_share *share; /* csrc/lua/cpu_share.c; NULL: as much as it likes */
 };
 
 struct sut_lua_service {
@@ -61,7 +63,8 @@ struct sut_lua_service {
     int ref; /* of the function, object or supervisor in the bodies of its supervisor */
     enum sut_body body : 2;
     enum sut_on_hog on_hog : 2;
-    bool doomed : 1; /* is closed for hogging when it has given way */
+    bool doomed : 1;  /* is closed for hogging when it has given way */
+    bool limited : 1; /* has a share of the processor */
     char name[];
 };
 

@@ -5,6 +5,7 @@
 #include "lua/service.h"
 
 #include "core/alloc.h"
+#include "lua/cpu_share.h"
 #include "lua/runtime.h"
 #include "lua/supervisor.h"
 
@@ -99,6 +100,7 @@ void sut_service_free(struct sut_lua_service *service) {
         if (extras->contained) extras->contained->container = NULL;
         sut_free(extras->last_error);
         sut_free(extras->stuck);
+        if (extras->share) sut_cpu_share_drop(extras->share);
         sut_free(extras);
     }
     sut_free(service->core.options);

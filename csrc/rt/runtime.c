@@ -15,6 +15,7 @@ void sut_runtime_init(struct sut_runtime *rt, const struct sut_above *above, enu
     sut_tree_init(&rt->tree, &above->host, &rt->deadlines);
     sut_list_init(&rt->ready);
     sut_list_init(&rt->round);
+    sut_list_init(&rt->preempted);
     rt->above = above;
     rt->clock = (uint8_t)clock;
 }
@@ -38,6 +39,10 @@ void sut_task_init(struct sut_task *task) {
 void sut_task_ready(struct sut_runtime *rt, struct sut_task *task) {
     sut_deadline_cancel(&rt->deadlines, &task->wake);
     if (sut_list_empty(&task->node)) sut_list_append(&rt->ready, &task->node);
+}
+
+void sut_task_preempted(struct sut_runtime *rt, struct sut_task *task) {
+    if (sut_list_empty(&task->node)) sut_list_append(&rt->preempted, &task->node);
 }
 
 void sut_task_stop(struct sut_runtime *rt, struct sut_task *task) {
@@ -143,6 +148,7 @@ static int run_round(struct sut_runtime *rt, uint32_t *budget) {
     if (sut_list_empty(&rt->round)) {
         rt->progressed = false;
         sut_list_join(&rt->round, &rt->ready);
+        sut_list_join(&rt->round, &rt->preempted);
     }
     while (!sut_list_empty(&rt->round) && *budget > 0) {
         --*budget;
@@ -158,18 +164,21 @@ static int64_t coarse_ns(const struct sut_runtime *rt) {
     return atomic_load_explicit(&rt->watchdog->clock_ns, memory_order_relaxed);
 }
 
-static bool has_ready(const struct sut_runtime *rt) {
-    return !sut_list_empty(&rt->round) || !sut_list_empty(&rt->ready);
+bool sut_runtime_has_ready(const struct sut_runtime *rt) {
+    return !sut_list_empty(&rt->round) || !sut_list_empty(&rt->ready) ||
+           !sut_list_empty(&rt->preempted);
 }
 
-bool sut_runtime_busy(const struct sut_runtime *rt) { return has_ready(rt) || has_work(&rt->tree); }
+bool sut_runtime_busy(const struct sut_runtime *rt) {
+    return sut_runtime_has_ready(rt) || has_work(&rt->tree);
+}
 
 /* Resumes at most `budget` tasks, and no more once the watchdog has seen time pass: deadlines and
  * descriptors wait. */
 static int turn(struct sut_runtime *rt, uint32_t budget) {
     if (work_off(rt) || fire(rt, sut_runtime_now(rt))) return -1;
     int64_t began_ns = coarse_ns(rt);
-    while (budget > 0 && has_ready(rt)) {
+    while (budget > 0 && sut_runtime_has_ready(rt)) {
         uint32_t one = 1;
         if (run_round(rt, &one)) return -1;
         if (coarse_ns(rt) != began_ns) return 0;
@@ -192,7 +201,7 @@ static bool settle(struct sut_runtime *rt) {
     rt->idle_rounds = 0;
     rt->stalled = true;
     if (work_off(rt) || fire(rt, rt->virtual_ns)) return false;
-    while (has_ready(rt)) {
+    while (sut_runtime_has_ready(rt)) {
         uint32_t budget = UINT32_MAX;
         if (run_round(rt, &budget) || fire(rt, rt->virtual_ns)) return false;
         if (rt->idle_rounds >= IDLE_ROUNDS) break;

@@ -52,8 +52,9 @@ enum sut_clock { SUT_CLOCK_REAL, SUT_CLOCK_VIRTUAL };
 struct sut_runtime {
     struct sut_tree tree;
     struct sut_deadlines deadlines;
-    struct sut_list ready; /* to be resumed in the next round */
-    struct sut_list round; /* what is left of the round under way */
+    struct sut_list ready;     /* to be resumed in the next round */
+    struct sut_list round;     /* what is left of the round under way */
+    struct sut_list preempted; /* to be resumed in the next round, after what is ready by then */
     const struct sut_above *above;
     struct sut_loop *loop; /* made when first needed */
     struct sut_random random;
@@ -82,10 +83,17 @@ int sut_runtime_prepare(struct sut_runtime *rt);
 /* Puts a task that is in no list, or in the run queue already, at its end. Cannot fail. */
 void sut_task_ready(struct sut_runtime *rt, struct sut_task *task);
 
+/* The same for one that was interrupted: after whoever has become ready when the next round begins.
+ * Cannot fail. */
+void sut_task_preempted(struct sut_runtime *rt, struct sut_task *task);
+
 void sut_task_init(struct sut_task *task);
 
 /* Takes the task out of the run queue and disarms it. Cannot fail. */
 void sut_task_stop(struct sut_runtime *rt, struct sut_task *task);
+
+/* True while a task is ready. */
+bool sut_runtime_has_ready(const struct sut_runtime *rt);
 
 /* True while something could be done without time passing. */
 bool sut_runtime_busy(const struct sut_runtime *rt);

@@ -131,6 +131,17 @@ local function on_hog_of(place, from, kind)
     return on_hog ~= "yield" and on_hog or nil
 end
 
+-- The part of the processor that it may use; nil for any.
+local function cpu_share_of(place, from, kind)
+    local share = fields.positive(place, from, "cpu_share")
+    if share and share > 1 then
+        misuse.refuse_value(place .. ": field 'cpu_share'", "a number > 0 and <= 1", from.cpu_share)
+    elseif share and kind == "supervisor" then
+        misuse.refuse("%s: field 'cpu_share' is for functions and objects: a supervisor runs no code of its own", place)
+    end
+    return share
+end
+
 --- The options among the fields of a table, in the normal form for the C module.
 ---@param place string for messages, such as "add"
 ---@param from table
@@ -146,5 +157,6 @@ return function(place, from, kind, name)
     options.backoff = backoff_of(place, from)
     options.after = after_of(place, from, name)
     options.on_hog = on_hog_of(place, from, kind)
+    options.cpu_share = cpu_share_of(place, from, kind)
     return next(options) ~= nil and options or nil
 end

@@ -11,6 +11,7 @@ local misuse = require "sutura.misuse"
 ---@field seed? number makes everything random repeat; default: from the system
 ---@field epoch? number Unix time at 0 of a virtual clock, in seconds; default 0
 ---@field close_budget? number seconds that the `<close>` variables of a service closed by force have; default 0.1
+---@field accounting? boolean measures what each service uses of the processor; default false: it is sampled
 ---@field slice? number seconds of one turn before it is preempted; 0: never; default 0.05, on a virtual clock 0
 ---@field kill_grace? number seconds between the error raised in what runs over its time, and its end; default 0.1
 ---@field on_unkillable? "report"|"abort" default "report"; "abort" ends the process with exit code 70
@@ -18,12 +19,13 @@ local misuse = require "sutura.misuse"
 
 local PLACE = "runtime"
 local OPTIONS = {
-    "clock", "close_budget", "epoch", "kill_grace", "on_unkillable", "preempt_signal", "seed", "slice",
+    "accounting", "clock", "close_budget", "epoch", "kill_grace", "on_unkillable", "preempt_signal", "seed", "slice",
 }
 
 local function check(given)
     fields.only(PLACE, given, OPTIONS)
     fields.choice(PLACE, given, "clock", { "real", "virtual" })
+    fields.typed(PLACE, given, "accounting", "boolean")
     fields.choice(PLACE, given, "on_unkillable", { "report", "abort" })
     for _, name in ipairs({ "close_budget", "kill_grace", "slice" }) do
         fields.number(PLACE, given, name)

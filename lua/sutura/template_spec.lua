@@ -30,7 +30,8 @@ local WITHOUT = {
 local WITHOUT_NAMES = { "after", "children", "event_hook", "significant" }
 
 local FIELDS = {
-    "backoff", "kill", "max_children", "name", "on_hog", "ready", "restart", "run", "shutdown", "start_timeout",
+    "backoff", "cpu_share", "kill", "max_children", "name", "on_hog", "ready", "restart", "run", "shutdown",
+    "start_timeout",
 }
 for _, name in ipairs(settings.NAMES) do
     if not WITHOUT[name] then
