@@ -111,7 +111,7 @@ describe("a share of the processor", function()
         assert.is_true(turns[1] > 20 and turns[2] > 20, table.concat(turns, " "))
     end))
 
-    it("does not keep a service from stopping", hogs.test({ timeout = 5, stop_order = "parallel" }, function(sup, record)
+    it("does not keep a service from stopping", hogs.test({ timeout = 5 }, function(sup, record)
         local token = sup:add("limited", function()
             while true do
                 hogs.compute(0.005)
