@@ -72,6 +72,26 @@ describe("the examples", function()
         assert.matches("shop/database: panicked: .*the disk has failed %(run 1, .*, restarting%)", result.err)
     end)
 
+    it("keep a hundred services going beside three that do not cooperate, and say which", function()
+        local result = run("hogs")
+        assert.equal(5, result.code)
+        local ticks = 0
+        for count, seconds in result.out:gmatch("(%d+) ticks in (%d+%.%d) s\n") do
+            assert.is_true(tonumber(count) > 0 and tonumber(seconds) < 10)
+            ticks = ticks + 1
+        end
+        assert.equal(6, ticks)
+        has_in_order(result.err, { "service_hog +works/spinner: ran for 0%.%d+ s in one piece, and was made to give",
+            "examples/hogs%.lua:%d+", "stuck +service works/blocker has run for 1%.%d s",
+            "service_hog +works/blocker: ran", "stop_timeout +works/deaf: [^\n]* it was in sleep",
+            "stop_timeout +works/spinner: [^\n]* it was running at" })
+        local named = {}
+        for path in result.err:gmatch("unstopped +(%S+) did not stop and was closed by force") do
+            named[#named + 1] = path
+        end
+        assert.same({ "works/spinner", "works/deaf" }, named)
+    end)
+
     it("run a tree in a program whose main loop is that of cqueues", function()
         local result = run_program("in_cqueues")
         assert.equal(0, result.code, result.err)

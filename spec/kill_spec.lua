@@ -47,7 +47,8 @@ describe("a service that spins when its time to stop has passed", function()
             local event = record:of("stop_timeout")[1]
             assert.is_true(event.killed)
             assert.matches("spec/support/hogs.lua", event.stacktrace, 1, true)
-            assert.matches("^its next turn at ", event.waiting_for)
+            assert.matches("^its turn at ", event.waiting_for)
+            assert.matches("closed by force; it was running at ", tostring(event), 1, true)
         end))
 
     it("is killed where Lua cannot yield, and nothing else could run", hogs.each(hogs.pinned, spec_of,

@@ -3,6 +3,7 @@
 -- The annotations in library/, held to the program: what editors and the reference offer is there, and nothing that is
 -- there is missing. Methods are looked up behind the locked metatables.
 
+local hogs = require "spec.support.hogs"
 local sutura = require "sutura"
 
 local SOURCES = {
@@ -102,14 +103,14 @@ end
 local EVENTS = {
     service_panic = "sutura.PanicEvent", service_terminate = "sutura.TerminateEvent",
     backoff = "sutura.BackoffEvent", resume = "sutura.ResumeEvent", stop_timeout = "sutura.StopTimeoutEvent",
-    escalate = "sutura.EscalateEvent",
+    escalate = "sutura.EscalateEvent", service_hog = "sutura.HogEvent",
     service_start = "sutura.ServiceStartEvent", service_stop = "sutura.ServiceStopEvent",
     supervisor_start = "sutura.SupervisorStartEvent", supervisor_stop = "sutura.SupervisorStopEvent",
 }
 
 -- A tree that goes through everything that has an event; returns the events, its records and its report.
 local function eventful_life()
-    local rt = sutura.runtime({ clock = "virtual", seed = 1 })
+    local rt = sutura.runtime({ clock = "virtual", seed = 1, slice = 0.01 })
     local life = { events = {}, context = {} }
     rt:run(function()
         local sup = rt:supervisor("A", {
@@ -143,6 +144,10 @@ local function eventful_life()
             end
             sutura.sleep(1e6)
         end)
+        sup:add("hogs", function()
+            hogs.compute(0.05)
+            sutura.sleep(1e6)
+        end, { cpu_share = 1 })
         sup:add("hangs", function()
             sutura.shield(sutura.sleep, 1e6)
         end)

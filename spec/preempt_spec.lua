@@ -260,6 +260,20 @@ describe("service_hog", function()
     end))
 end)
 
+describe("on_hog", function()
+    it("is one of three words, for what runs code of its own", function()
+        local rt <close> = sutura.runtime { clock = "virtual" }
+        local sup = rt:supervisor("root")
+        local ok, problem = pcall(sup.add, sup, "a", print, { on_hog = "wait" })
+        assert.is_false(ok)
+        assert.matches([[field 'on_hog': expected "yield" or "panic" or "kill", got the string "wait"]], problem, 1,
+            true)
+        ok, problem = pcall(sup.add, sup, rt:supervisor("child"), { on_hog = "kill" })
+        assert.is_false(ok)
+        assert.matches("field 'on_hog' is for functions and objects", problem, 1, true)
+    end)
+end)
+
 describe("user code that is no service", function()
     it("is bounded: an event hook that spins is reported once, and the tree goes on", function()
         local rt <close> = sutura.runtime { slice = SLICE }
@@ -299,6 +313,18 @@ describe("user code that is no service", function()
         sup:add("fails", function() error({}) end, { restart = "temporary" })
         repeat sutura.sleep(0.005) until #record.events > 0
         assert.matches("^table: 0x%x+", record:only("service_panic").error_msg)
+    end))
+
+    it("is bounded: a redact that spins hides the text", hogs.test({
+        panic_locals = true, redact = function() while true do end end,
+    }, function(sup, record)
+        sup:add("fails", function()
+            local password = "secret"
+            error("broken " .. #password)
+        end, { restart = "temporary" })
+        repeat sutura.sleep(0.005) until #record.events > 0
+        local locals = record:only("service_panic").frames[2].locals
+        assert.same({ { name = "password", text = "(redacted)" } }, locals)
     end))
 
     it("is bounded: start of an await gets an error, which is the caller's", hogs.test({}, function(sup, record)

@@ -41,7 +41,7 @@ local function world(sup)
     end
     local env = {
         sutura = sutura, sup = sup, socket = "a socket",
-        mail = idle, web = idle, poller = idle, job = idle, handle = idle,
+        mail = idle, web = idle, compute = idle, plugin = idle, index = idle, poller = idle, job = idle, handle = idle,
         new_counter = function()
             return idle
         end,

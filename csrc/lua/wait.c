@@ -183,7 +183,7 @@ static const char *wait_name(const struct sut_coroutine *co) {
     static const char *const names[] = {
         [SUT_WAIT_NONE] = "",
         [SUT_WAIT_YIELD] = "yield",
-        [SUT_WAIT_PREEMPTED] = "its next turn",
+        [SUT_WAIT_PREEMPTED] = "its turn",
         [SUT_WAIT_SLEEP] = "sleep",
         [SUT_WAIT_AWAIT] = "await",
         [SUT_WAIT_CONTEXT] = "ctx:wait",

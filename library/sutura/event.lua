@@ -76,12 +76,21 @@ function Event:map() end
 ---@field current_failures number 0
 ---@field delay number seconds between the restarts: `resume_spacing`
 
+--- A service has run over its slice. Told at the 1st, 2nd, 4th, 8th, ... time in a row. Source: ours.
+---@class sutura.HogEvent: sutura.ServiceEvent
+---@field type "service_hog"
+---@field duration number seconds in one piece, so far
+---@field in_a_row integer overruns without a wait in between
+---@field action "yield"|"panic"|"kill"|"none" what was done about it; "none": it could not be interrupted
+---@field stacktrace? string where it was; nil when it had given way before anybody could look
+---@field stopping boolean whether it was asked to stop
+
 --- A service did not stop in its time. Source: suture v4's EventStopTimeout.
 ---@class sutura.StopTimeoutEvent: sutura.ServiceEvent
 ---@field type "stop_timeout"
 ---@field killed boolean whether it is closed by force now; else it is left
 ---@field stacktrace string where it is stuck
----@field waiting_for string such as "await at worker.lua:12"; "" when it does not wait
+---@field waiting_for? string such as "await at worker.lua:12"; nil when it was running
 
 --- A supervisor gives up: it stops its children and ends with an error. Its last failure was told just before. Source:
 --- OTP's report of a supervisor's shutdown.

@@ -15,6 +15,11 @@ local Runtime = {}
 ---@field clock? "real"|"virtual" default "real"; a virtual one starts at 0 and jumps to the next deadline when nothing can run
 ---@field seed? number makes everything random repeat; default: none
 ---@field epoch? number Unix time at 0 of a virtual clock; default 0
+---@field slice? number seconds that a turn may take before it is preempted; default 0.05, on a virtual clock 0; 0: as long as it likes
+---@field kill_grace? number seconds between the error raised in what runs over its time to stop, and its end by force; default 0.1; 0: no error is raised
+---@field on_unkillable? "report"|"abort" what cannot be killed is named on stderr, or also ends the process with exit code 70; default "report"
+---@field preempt_signal? string the watchdog's signal, one for the whole Lua state; default "SIGURG"
+---@field accounting? boolean measures what each service uses of the processor; default false: it is sampled
 ---@field close_budget? number seconds that the closers of a service have that is closed by force; default 0.1
 
 --- A new supervisor in this runtime; see `sutura.supervisor`.

@@ -62,6 +62,8 @@
 ---@field ready? "notify" it is ready when it calls `ctx:ready(info)`, and those behind it start only then; default: ready once it first runs; not of a supervisor, which is ready when its children are (OTP: the return of init)
 ---@field start_timeout? number seconds, more than 0, from its first resume until it must be ready; default: as long as it takes; only with `ready` (ours)
 ---@field backoff? sutura.Backoff a delay of its own before each restart; default: none (ours)
+---@field on_hog? "yield"|"panic"|"kill" what happens when it runs over the runtime's slice; default "yield"; not of a supervisor (ours)
+---@field cpu_share? number the part of the processor that it gets at most while others are ready, over 0 and up to 1; default: any; not of a supervisor (ours)
 
 --- Options of `add`.
 ---@class sutura.AddOptions: sutura.ServiceOptions
@@ -93,6 +95,8 @@
 ---@field ready? "notify"
 ---@field start_timeout? number
 ---@field backoff? sutura.Backoff
+---@field on_hog? "yield"|"panic"|"kill"
+---@field cpu_share? number
 
 --- Names one service of one supervisor for ever. Prints as the service's path. Two tokens of one service are equal.
 ---@class sutura.Token

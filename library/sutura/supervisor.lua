@@ -253,6 +253,11 @@ function Handle:wait(limit) end
 ---@field run? integer number of the run, 0 before the first; not in the record of a root
 ---@field started_at? number the runtime's time when the run began
 ---@field last_error? string why the run before ended
+---@field cpu_time? number seconds that it has used of the processor; nil where nothing is watched or measured
+---@field longest_turn? number seconds, at most in one piece
+---@field cpu_time_by? "sampled"|"measured" how the two are known: by the watchdog, or with the runtime's option `accounting`
+---@field on_hog? "panic"|"kill" as its child spec gave it
+---@field cpu_share? number likewise
 ---@field waiting_for? string such as "sleep (3.200 s left) at worker.lua:12", or "siblings to be ready"
 ---@field next_try? number of one that is queued or backing off: the runtime's time when it starts again
 ---@field info? any what it gave to `ctx:ready`
@@ -313,7 +318,8 @@ function Handle:wait(limit) end
 ---@field supervisor sutura.Supervisor its own, not the one that was stopped
 ---@field killed boolean true: closed by force; false: it still lives
 ---@field stacktrace? string where it was stuck
----@field waiting_for? string such as "await at worker.lua:12"
+---@field waiting_for? string such as "await at worker.lua:12"; nil when it was running
+---@field blocked? number seconds that it kept the thread in one piece when its time had passed, if it could not be interrupted
 
 --## Templates and partitions
 

@@ -58,6 +58,18 @@ local function seconds_text(value)
     return number_text(value) .. " s"
 end
 
+--- Where a service stood that did not stop, as the end of a sentence: "; it was in sleep at worker.lua:12",
+--- "; it was running at worker.lua:12", or nothing. Never raises.
+---@param waiting_for any as in an event or a report
+---@return string
+function event.stood(waiting_for)
+    if waiting_for == nil or waiting_for == "" then
+        return ""
+    end
+    local line = line_of(waiting_for, MAX_MESSAGE)
+    return "; it was " .. (line:find("^its turn") and line:gsub("^its turn", "running") or "in " .. line)
+end
+
 -- The text of what went wrong, or nil if nothing did.
 local function error_text(self)
     local message = rawget(self, "error_msg")
@@ -148,10 +160,9 @@ local HAPPENED = {
         return "the pause has ended, restarts resume"
     end,
     stop_timeout = function(self)
-        local waiting_for = rawget(self, "waiting_for")
         return ("did not stop in its time, %s%s"):format(
             rawget(self, "killed") and "closed by force" or "left running",
-            waiting_for ~= nil and "; it was in " .. line_of(waiting_for, MAX_MESSAGE) or "")
+            event.stood(rawget(self, "waiting_for")))
     end,
     service_hog = function(self)
         return ("ran for %s in one piece, %s%s"):format(seconds_text(rawget(self, "duration")), hog_action(self),

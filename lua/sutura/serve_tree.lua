@@ -5,6 +5,7 @@
 --
 -- Signals are handled between the steps of the tree, like hooks: nothing waits in a handler.
 
+local event = require "sutura.event"
 local log = require "sutura.log"
 local text = require "sutura.text"
 local tree_text = require "sutura.tree_text"
@@ -67,8 +68,8 @@ end
 
 local function say_unstopped(entry)
     local what = entry.killed and "was closed by force" or "was left running"
-    local where = entry.waiting_for and "; it was in " .. text.of(entry.waiting_for) or ""
-    log.report(("%s did not stop and %s%s"):format(text.of(entry.path), what, where), "unstopped", {
+    local line = ("%s did not stop and %s%s"):format(text.of(entry.path), what, event.stood(entry.waiting_for))
+    log.report(line, "unstopped", {
         path = text.utf8(text.of(entry.path)),
         killed = entry.killed == true,
     })
