@@ -175,6 +175,27 @@ describe("a child that fails to start", function()
         assert.same({ 1, 0, 0, 1 }, counts(sup))
     end))
 
+    it("after it was stopped by hand in the first start is tried again by the policy", in_each({
+        ["before it began"] = { "a", "b" }, ["before it was ready"] = { "b" },
+    }, function(rt, names)
+        local actors = troupe.new()
+        local children = {}
+        for i, name in ipairs(names) do
+            children[i] = actors:child(name)
+            actors.fails[name] = function(ctx) ctx:wait() end
+        end
+        local sup, record = new(rt, "sup", { children = children })
+        sup:serve_background()
+        settle()
+        assert.is_true(sup:terminate_child("b"))
+        actors.fails.b = ends.panic
+        assert.is_true(sup:restart_child("b"))
+        settle()
+        assert.is_true(record.events[1].restarting)
+        assert.same({}, record:of("escalate"))
+        assert.equal("paused", sup:state())
+    end))
+
     it("of a template is forgotten when it is temporary, and tried again when it is permanent", in_time(function(rt)
         local sup, record = new(rt, "sup")
         local actors = troupe.new()

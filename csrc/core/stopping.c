@@ -15,6 +15,7 @@ static struct sut_tree *tree_of(const struct sut_service *service) { return serv
 static void follow(struct sut_service *service, enum sut_after after) {
     struct sut_supervisor *parent = service->parent;
     if (after != SUT_AFTER_GROUP) service->grouped = false;
+    if (after == SUT_AFTER_KEEP) service->first = false; /* its next start is not the first */
     if (after == SUT_AFTER_FORGET) {
         sut_supervisor_forget(parent, service);
         return;
@@ -39,7 +40,6 @@ static void follow(struct sut_service *service, enum sut_after after) {
 /* A stop of something that does not run only decides what becomes of it. */
 void sut_life_stop_idle(struct sut_service *service, const struct sut_cue *cue) {
     struct sut_supervisor *parent = service->parent;
-    if (cue->after == SUT_AFTER_KEEP) service->first = false;
     if (service->state != SUT_STATE_IDLE) sut_life_enter(service, SUT_STATE_IDLE);
     follow(service, cue->after);
     sut_supervisor_settled(parent);
