@@ -131,6 +131,32 @@ describe("a significant child", function()
         assert_shut_down(it_is, "-child1 -child2 -child3")
     end))
 
+    it("that is temporary and too late to be ready has ended by that, as the last one too", in_each({
+        ["any, alone"] = { "any_significant", "?late -late" },
+        ["all, alone"] = { "all_significant", "?late -late" },
+        ["all, after another one"] = { "all_significant", "+child1 ?late -child1 -late", 0 },
+        ["all, before another one"] = { "all_significant", "+child1 ?late -child1 -late", 2 },
+    }, function(rt, case)
+        local it_is = served(rt, case[1])
+        if case[3] then
+            add(it_is, "child1", "transient", true)
+        end
+        it_is.sup:add({
+            name = "late", restart = "temporary", significant = true, ready = "notify", start_timeout = 1,
+            run = function()
+                it_is.actors:say("?late")
+                sutura.shield(sutura.sleep, 5)
+                it_is.actors:say("-late")
+            end,
+        })
+        sutura.sleep(case[3] or 0)
+        if case[3] then
+            it_is.actors:cue("child1", ends.plain)
+        end
+        sutura.sleep(10)
+        assert_shut_down(it_is, case[2])
+    end))
+
     it("that is stopped by the restart of a group does not count", in_each({
         ["one_for_one, any"] = { "one_for_one", "any_significant", "-child2 +child2" },
         ["one_for_one, all"] = { "one_for_one", "all_significant", "-child2 +child2" },

@@ -52,9 +52,10 @@ static bool end_with(struct sut_supervisor *sup, struct sut_service *service, en
     return true;
 }
 
-/* A significant child has ended by itself, and for good. */
+/* A significant child has ended by itself, and for good; or as good as that, when it was late. */
 static void shut_down(struct sut_supervisor *sup, struct sut_service *service) {
-    bool last = sup->auto_shutdown == SUT_AUTO_SHUTDOWN_ALL && sup->significant == 0;
+    uint32_t itself = service->state != SUT_STATE_IDLE;
+    bool last = sup->auto_shutdown == SUT_AUTO_SHUTDOWN_ALL && sup->significant == itself;
     if (!service->significant) return;
     if (last || sup->auto_shutdown == SUT_AUTO_SHUTDOWN_ANY)
         (void)end_with(sup, service, SUT_END_PLAIN, SUT_END_PLAIN);
@@ -207,6 +208,8 @@ void sut_supervisor_child_stopped(struct sut_supervisor *sup, struct sut_service
     if (is_abnormal(cue->end))
         emit_end(sup, service, cue->end, cue->detail, service->run)->stopping = true;
     emit_stop(sup, service, cue, service->run);
+    if (service->late && service->restart == SUT_RESTART_TEMPORARY) /* others have ended since */
+        shut_down(sup, service);
 }
 
 /* ---- the pause ---- */
