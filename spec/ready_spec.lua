@@ -341,6 +341,33 @@ describe("wait_ready", function()
         assert.equal(13.0, sutura.now())
     end))
 
+    it("waits for one that stops to start again", in_each({
+        ["by hand"] = { {}, function(sup) sup:restart("a") end, 8.0 },
+        ["after it was late"] = { { start_timeout = 1, backoff = { min = 4 } }, function() sutura.sleep(1) end, 8.0 },
+    }, function(rt, case)
+        local runs = 0
+        local child = { name = "a", ready = "notify", run = function(ctx)
+            runs = runs + 1
+            if runs > 1 or not case[1].start_timeout then
+                ctx:ready()
+            end
+            ctx:wait()
+            sutura.shield(sutura.sleep, 7)
+        end }
+        for field, value in pairs(case[1]) do
+            child[field] = value
+        end
+        local sup = new(rt, "sup", {})
+        sup:serve_background()
+        sup:add(child)
+        sutura.sleep(case[1].start_timeout or 1)
+        case[2](sup)
+        assert.same({ "stopping", 1 }, { sup:get_child("a").state, runs })
+        assert.is_true(sup:wait_ready())
+        assert.same({ "running", 2 }, { sup:get_child("a").state, runs })
+        assert.equal(case[3], sutura.now())
+    end))
+
     it("is over when the supervisor stops, gives up or is stopped from within", in_each({
         stop = { function(sup) sup:stop() end, "ERR_NOT_RUNNING" },
         ["giving up"] = { function(_, actors) actors:cue("a", ends.panic) end, "ERR_TOO_MANY_RESTARTS" },

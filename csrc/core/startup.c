@@ -153,6 +153,15 @@ void sut_supervisor_launch(struct sut_service *service) {
     sut_supervisor_advance(service->child);
 }
 
+/* What stops to start again is not counted: it is looked for when nothing else is on its way. */
+bool sut_supervisor_is_ready(const struct sut_supervisor *sup) {
+    if (sup->pending > 0 || sup->grouping) return false;
+    for (const struct sut_service *service = sut_supervisor_first(sup); service;
+         service = sut_service_next(service))
+        if (sut_service_keeps_waiting(service)) return false;
+    return true;
+}
+
 void sut_supervisor_ready(struct sut_supervisor *sup) {
-    if (sup->awaited && sup->pending == 0 && !sup->grouping) sup->tree->host->ready(sup);
+    if (sup->awaited && sut_supervisor_is_ready(sup)) sup->tree->host->ready(sup);
 }

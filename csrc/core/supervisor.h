@@ -84,7 +84,7 @@ struct sut_supervisor {
     bool grouping;         /* a group is being stopped, to start again */
     bool advancing;        /* a walk of a stop is under way */
     bool staged;           /* in its parallel stop dependents come first */
-    bool awaited;          /* the host wants to know when nothing is pending any more */
+    bool awaited;          /* the host wants to know when it is ready */
     bool lifecycle_events;
     bool pass_through_panics;
     bool dont_propagate_termination;
@@ -121,6 +121,9 @@ bool sut_supervisor_placed(const struct sut_supervisor *sup);
 
 /* NORMAL or PAUSED. */
 bool sut_supervisor_running(const struct sut_supervisor *sup);
+
+/* True when no child is on its way to run, nor stops to start again. */
+bool sut_supervisor_is_ready(const struct sut_supervisor *sup);
 
 /* The score, decayed to now, or the restarts in the window. */
 double sut_supervisor_score(const struct sut_supervisor *sup);

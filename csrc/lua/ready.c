@@ -84,10 +84,6 @@ static int answer_stopped(lua_State *L, const struct sut_lua_supervisor *sup) {
     return 2;
 }
 
-static bool is_ready(const struct sut_lua_supervisor *sup) {
-    return sup->core.pending == 0 && !sup->core.grouping;
-}
-
 static int waited(lua_State *L, int status, lua_KContext due_ns);
 
 static int wait_until(lua_State *L, struct sut_lua *self, struct sut_lua_supervisor *sup,
@@ -108,7 +104,7 @@ static int waited(lua_State *L, int status, lua_KContext due_ns) {
         (void)lua_getiuservalue(L, 1, SUT_SUPERVISOR_START_ERROR);
         return 2;
     }
-    if (!is_ready(sup)) {
+    if (!sut_supervisor_is_ready(&sup->core)) {
         if (woken == SUT_WOKEN_TIME) return sut_fail(L, SUT_ERR_TIMEOUT);
         return wait_until(L, self, sup, sut_wait_begin(L, self, sup->rt, "wait_ready"), due_ns);
     }
@@ -124,7 +120,7 @@ int sut_supervisor_wait_ready(lua_State *L) {
     sut_check_same_runtime(L, self, sup, "wait_ready");
     lua_settop(L, 1);
     if (!sut_supervisor_running(&sup->core)) return answer_stopped(L, sup);
-    if (is_ready(sup)) {
+    if (sut_supervisor_is_ready(&sup->core)) {
         lua_pushboolean(L, 1);
         return 1;
     }

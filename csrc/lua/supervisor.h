@@ -38,7 +38,7 @@ struct sut_lua_supervisor {
     struct sut_lua_runtime *rt;
     struct sut_list all;               /* in sut_lua_runtime.supervisors */
     struct sut_list waiters;           /* sut_coroutine.task.node: until it has terminated */
-    struct sut_list ready_waiters;     /* sut_coroutine.task.node: until nothing is pending */
+    struct sut_list ready_waiters;     /* sut_coroutine.task.node: until it is ready */
     struct sut_list under;             /* in sut_derived.served of its serve context */
     struct sut_lua_service *container; /* the object that contains it, or NULL */
     struct sut_id server;              /* the service that waits in its serve, or none */
