@@ -5,6 +5,7 @@
 local recorder = require "spec.support.recorder"
 local services = require "spec.support.services"
 local sutura = require "sutura"
+local troupe = require "spec.support.troupe"
 local virtual = require "spec.support.virtual"
 
 local settle, in_time = virtual.settle, virtual.test
@@ -354,6 +355,24 @@ describe("a second life", function()
         sutura.sleep(10)
         assert.is_truthy(a:serve_background())
         settle()
+        assert.equal(2, b:children()[1].run)
+    end))
+
+    it("has of what still lives from the former one what it would have had of it, once that ends", in_time(function(rt)
+        local function deaf(name)
+            return { name = name, kill = false, restart = "temporary", run = stubborn(10) }
+        end
+        local a, b = new(rt, "a"), new(rt, "b", { timeout = 1, children = { deaf("fixed") } })
+        a:add(b)
+        a:serve_background()
+        b:add(deaf("added"))
+        settle()
+        assert.same({ nil, sutura.ERR_TIMEOUT }, { b:terminate_child("fixed", 2) })
+        a:restart("b")
+        sutura.sleep(2)
+        assert.equal("fixed stopping, added stopping", troupe.states(b))
+        sutura.sleep(9)
+        assert.equal("fixed running", troupe.states(b))
         assert.equal(2, b:children()[1].run)
     end))
 

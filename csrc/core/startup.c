@@ -30,8 +30,10 @@ static void muster(struct sut_supervisor *sup, struct sut_service *service) {
         sut_service_enter_waiting(service);
     else if (service->state == SUT_STATE_IDLE)
         sut_supervisor_forget(sup, service);
-    else /* of a former life, and not ended yet */
+    else if (comes_along(service)) /* once its run of a former life has ended */
         sut_service_start(service);
+    else
+        sut_service_stop(service, SUT_AFTER_RETIRE);
 }
 
 static void open_life(struct sut_supervisor *sup) {

@@ -92,11 +92,12 @@ void sut_life_ask(struct sut_service *service, const struct sut_cue *cue) {
         sut_life_arm(service, sut_time_after(tree->now_ns, time));
 }
 
-/* A second wish while it stops: to forget sticks, to retire almost, else the later one holds. To
- * start again is what one does that stops with its group. */
+/* A second wish while it stops: to forget sticks, to retire too until the next life, else the later
+ * one holds. To start again is what one does that stops with its group. */
 void sut_life_amend(struct sut_service *service, const struct sut_cue *cue) {
+    bool revives = cue->input == SUT_INPUT_START;
     if (service->after == SUT_AFTER_FORGET) return;
-    if (service->after == SUT_AFTER_RETIRE && cue->after != SUT_AFTER_FORGET) return;
+    if (service->after == SUT_AFTER_RETIRE && cue->after != SUT_AFTER_FORGET && !revives) return;
     if (service->after == SUT_AFTER_GROUP && cue->after == SUT_AFTER_RESTART) return;
     service->after = cue->after;
 }
