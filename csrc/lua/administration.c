@@ -95,13 +95,18 @@ int sut_supervisor_remove_and_wait(lua_State *L) {
                     sut_time_after(sut_runtime_now(&sup->rt->rt), limit), removed, 0);
 }
 
+/* It stops, and is then forgotten. */
+static bool is_leaving(const struct sut_service *service) {
+    return sut_service_lives(service) &&
+           (service->after == SUT_AFTER_FORGET || service->after == SUT_AFTER_RETIRE);
+}
+
 int sut_supervisor_restart(lua_State *L) {
     struct sut_lua_supervisor *sup = begin_call(L, "restart");
     struct sut_service *service = sut_find_service(L, sup, 2, "restart");
     if (!service) return 2;
     if (!sut_supervisor_running(&sup->core)) return sut_fail(L, SUT_ERR_NOT_RUNNING);
-    if (sut_service_lives(service) && service->after == SUT_AFTER_FORGET)
-        return sut_fail(L, SUT_ERR_UNKNOWN_SERVICE);
+    if (is_leaving(service)) return sut_fail(L, SUT_ERR_UNKNOWN_SERVICE);
     sut_prepare(L, sup->rt);
     sut_service_stop(service, SUT_AFTER_RESTART);
     sut_loop_touch(&sup->rt->rt);
