@@ -63,6 +63,14 @@ local MAKE = {
         settle()
         return sup, actors
     end,
+    ["starting, in wait for those before it"] = function(rt)
+        local actors = troupe.new()
+        actors.fails.first = function(ctx) ctx:wait() end
+        local sup = new(rt, "sup", { children = { actors:child("first"), actors:child("a") } })
+        sup:serve_background()
+        settle()
+        return sup, actors
+    end,
     stopping = function(rt)
         local sup, actors = served(rt, {}, {})
         sup:add("a", stubborn(5))
@@ -110,7 +118,8 @@ end
 local STOPPED = cases { stopped = false, ["stopped by its own end"] = false }
 local BUSY = cases {
     running = RUNNING, ["starting, in the run queue"] = RUNNING, ["starting, not ready yet"] = RUNNING,
-    ["starting, in wait for a sibling"] = RUNNING, stopping = RUNNING, ["stopping, and left alone"] = RUNNING,
+    ["starting, in wait for a sibling"] = RUNNING, ["starting, in wait for those before it"] = RUNNING,
+    stopping = RUNNING, ["stopping, and left alone"] = RUNNING,
     queued = RESTARTING, backing_off = RESTARTING, restarting = RESTARTING,
 }
 
@@ -160,7 +169,7 @@ describe("terminate_child", function()
 
     it("of one that is queued, backing off or waits to start is true at once, and it does not start", in_each(cases {
         queued = true, backing_off = true, restarting = true, ["starting, in the run queue"] = true,
-        ["starting, in wait for a sibling"] = true,
+        ["starting, in wait for a sibling"] = true, ["starting, in wait for those before it"] = true,
     }, function(rt, case)
         local sup, actors = case[1](rt)
         assert.equal(case[2], state_of(sup))
