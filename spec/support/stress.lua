@@ -166,13 +166,18 @@ local function add_chance(world, seed)
     function world.chance(part) return world.number(1000) <= part * 1000 end
 end
 
+-- Not its status: a thread that was closed by force, and has kept an error, seems to be suspended.
+local function lives(thread)
+    return debug.getinfo(thread, 0, "l") ~= nil
+end
+
 -- What a service of the world runs: never twice at once. A run is over when its closer has been called, or, where the
--- close budget left no time for that, when its thread is dead.
+-- close budget left no time for that, when nothing is on its thread.
 local function body_of(world, way, options)
     local threads = {} -- of the runs that live, by the name: a template's children share the function
     return function(ctx, arg)
         local name = ctx.name
-        world.check(not threads[name] or coroutine.status(threads[name]) == "dead", "%s lives twice", ctx)
+        world.check(not threads[name] or not lives(threads[name]), "%s lives twice", ctx)
         threads[name] = coroutine.running()
         local _ <close> = setmetatable({}, { __close = function() threads[name] = nil end })
         world.check(arg == nil or arg.name == name, "%s got the argument of another", ctx)
