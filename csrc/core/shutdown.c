@@ -110,7 +110,8 @@ static void stop_now(struct sut_supervisor *sup) {
 
 void sut_supervisor_stop(struct sut_supervisor *sup) {
     if (sup->place && sut_service_lives(sup->place))
-        sut_service_stop(sup->place, SUT_AFTER_KEEP);
+        sut_service_stop(sup->place, sup->place->restart == SUT_RESTART_TEMPORARY ? SUT_AFTER_RETIRE
+                                                                                  : SUT_AFTER_KEEP);
     else if (sut_supervisor_running(sup))
         stop_now(sup);
 }
