@@ -390,6 +390,18 @@ describe("wait_ready", function()
         assert.same(answer, table.pack(sup:wait_ready()))
     end))
 
+    it("in a shield below the supervisor itself is over when that begins to stop", in_time(function(rt)
+        local actors = troupe.new()
+        local sup, record = new(rt, "sup", { children = { lazy(actors, "a", 50) } })
+        sup:serve_background()
+        local answer
+        sup:add("waiter", function() answer = table.pack(sutura.shield(sup.wait_ready, sup)) end)
+        sutura.sleep(1)
+        assert.is_nil(sup:stop())
+        assert.same({ n = 2, nil, sutura.ERR_NOT_RUNNING }, answer)
+        assert.same({ 1.0, {} }, { sutura.now(), record.events })
+    end))
+
     it("waits in a shield too, and raises when its caller is stopped", in_time(function(rt)
         local actors = troupe.new()
         local sup = new(rt, "sup", { children = { lazy(actors, "a", 5) } })

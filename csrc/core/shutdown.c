@@ -94,6 +94,7 @@ static void stop_now(struct sut_supervisor *sup) {
     sut_supervisor_enter(sup, SUT_SUPERVISOR_STOPPING);
     sup->stop_number = ++sup->tree->stop_number;
     sup->walking = sup->grouping = false;
+    if (sup->awaited) sup->tree->host->ready(sup); /* who waits may be one that is to stop */
     sut_deadline_cancel(sup->tree->deadlines, &sup->timer);
     sup->advancing = true;
     sup->cursor = NULL;

@@ -36,7 +36,7 @@ struct sut_host {
     bool (*interrupt)(struct sut_service *service);
     /* The end of this child is why the supervisor ends (sup->end): keep what it ended with. */
     void (*reason)(struct sut_supervisor *sup, struct sut_service *service, enum sut_end end);
-    /* Somebody waits for it (sup->awaited): the supervisor is ready. */
+    /* Somebody waits for it (sup->awaited): the supervisor is ready, or stops. */
     void (*ready)(struct sut_supervisor *sup);
     /* Somebody waits for it: this child did not start. */
     void (*start_failed)(struct sut_supervisor *sup, struct sut_service *service, enum sut_end end);
