@@ -62,6 +62,12 @@ bool sut_is_caller(const struct sut_lua *self, const struct sut_service *service
            &sut_service_of_coroutine(self->current)->core == service;
 }
 
+bool sut_must_not_wait_for(lua_State *L, const struct sut_lua *self,
+                           const struct sut_service *service) {
+    if (sut_cannot_wait(L, self) || sut_is_caller(self, service)) return true;
+    return self->current && self->current->shields > 0 && sut_caller_is_under(self, service);
+}
+
 int sut_supervisor_remove_and_wait(lua_State *L) {
     struct sut_lua *self = sut_self(L);
     struct sut_lua_supervisor *sup = begin_call(L, "remove_and_wait");
@@ -76,8 +82,7 @@ int sut_supervisor_remove_and_wait(lua_State *L) {
     if (sup->core.state == SUT_SUPERVISOR_TERMINATED) return sut_fail(L, SUT_ERR_NOT_RUNNING);
     if (!service) service = sut_find_retired(L, sup, 2);
     if (!service) return answer_true(L);
-    if (sut_is_caller(self, service) || sut_cannot_wait(L, self) || limit == 0 ||
-        (self->current && self->current->shields > 0 && sut_caller_is_under(self, service))) {
+    if (limit == 0 || sut_must_not_wait_for(L, self, service)) {
         id = service->id;
         ask_to_remove(L, sup, service);
         if (sut_is_caller(self, service) || !sut_tree_find(sup->core.tree, id))

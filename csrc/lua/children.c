@@ -52,13 +52,6 @@ static bool still_lives(const struct sut_lua_supervisor *sup, struct sut_id id) 
     return service && sut_service_lives(service);
 }
 
-/* In a hook, in the child itself, and where a shield would keep the end of it away for ever. */
-static bool must_not_wait(lua_State *L, const struct sut_lua *self,
-                          const struct sut_service *service) {
-    if (sut_cannot_wait(L, self) || sut_is_caller(self, service)) return true;
-    return self->current && self->current->shields > 0 && sut_caller_is_under(self, service);
-}
-
 static int terminated(lua_State *L, int status, lua_KContext context) {
     (void)status;
     (void)context;
@@ -76,7 +69,7 @@ int sut_supervisor_terminate_child(lua_State *L) {
     struct sut_id id;
     if (!service) return 2;
     id = service->id;
-    if (!sut_service_lives(service) || limit_ns == 0 || must_not_wait(L, self, service)) {
+    if (!sut_service_lives(service) || limit_ns == 0 || sut_must_not_wait_for(L, self, service)) {
         bool itself = sut_is_caller(self, service);
         ask(L, sup, id);
         if (itself || !still_lives(sup, id)) return answer_true(L);

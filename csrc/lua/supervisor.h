@@ -212,6 +212,11 @@ void sut_push_record(lua_State *L, struct sut_service *core);
 /* Whether the caller is the service itself. */
 bool sut_is_caller(const struct sut_lua *self, const struct sut_service *service);
 
+/* True where waiting for the end of the service is not possible: in a hook, in the service itself,
+ * and where a shield would keep that end away for ever. */
+bool sut_must_not_wait_for(lua_State *L, const struct sut_lua *self,
+                           const struct sut_service *service);
+
 /* Pushes the report of the latest stop, or nil when it is clean. */
 int sut_push_report(lua_State *L, int index);
 
