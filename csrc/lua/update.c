@@ -131,13 +131,28 @@ void sut_configure_functions(lua_State *L, int spec, int sup) {
 
 /* ---- sup:update(spec) ---- */
 
+/* Whether the field is given, as another word than that one. */
+static bool is_other(lua_State *L, int spec, const char *field, const char *word) {
+    bool other =
+        lua_getfield(L, spec, field) == LUA_TSTRING && strcmp(lua_tostring(L, -1), word) != 0;
+    lua_pop(L, 1);
+    return other;
+}
+
+static void check_template(lua_State *L, int spec, const struct sut_lua_supervisor *sup) {
+    const char *field = NULL;
+    if (is_other(L, spec, "auto_shutdown", "never")) field = "auto_shutdown";
+    if (is_other(L, spec, "strategy", "one_for_one")) field = "strategy";
+    if (field)
+        luaL_error(L, "update: field '%s' of the template '%s' cannot be changed", field,
+                   sup->name);
+}
+
 /* What the whole of the supervisor must allow, beyond each field. */
 static void check_update(lua_State *L, int spec, const struct sut_lua_supervisor *sup) {
     const struct sut_service *service = sut_supervisor_first(&sup->core);
     bool never = lua_getfield(L, spec, "auto_shutdown") == LUA_TSTRING &&
                  strcmp(lua_tostring(L, -1), "never") == 0;
-    bool parallel;
-    bool all;
     lua_pop(L, 1);
     for (; service && never; service = sut_service_next(service))
         if (service->significant)
@@ -145,14 +160,7 @@ static void check_update(lua_State *L, int spec, const struct sut_lua_supervisor
                        "update: field 'auto_shutdown' is \"never\", but service \"%s\" of '%s' is "
                        "significant",
                        sut_service_text(service), sup->name);
-    if (!sup->template) return;
-    all = lua_getfield(L, spec, "strategy") == LUA_TSTRING &&
-          strcmp(lua_tostring(L, -1), "one_for_one") != 0;
-    parallel = lua_getfield(L, spec, "auto_shutdown") == LUA_TSTRING && !never;
-    lua_pop(L, 2);
-    if (all || parallel)
-        luaL_error(L, "update: field '%s' of the template '%s' cannot be changed",
-                   all ? "strategy" : "auto_shutdown", sup->name);
+    if (sup->template) check_template(L, spec, sup);
 }
 
 int sut_supervisor_update(lua_State *L) {
