@@ -55,8 +55,8 @@ function Supervisor:remove_and_wait(token, limit) end
 --- Stops one service and starts it again, on purpose: no failure is counted. Returns at once.
 ---
 --- One that is queued or backing off starts now; one that has stopped starts. Its siblings are left alone, whatever the
---- strategy. Returns `nil, err` with ERR_NOT_RUNNING,
---- ERR_UNKNOWN_SERVICE, ERR_AMBIGUOUS_NAME or ERR_WRONG_SUPERVISOR. Source: OTP's restart_child, made one call.
+--- strategy. Returns `nil, err` with ERR_NOT_RUNNING, ERR_UNKNOWN_SERVICE (also for a temporary one that stops, which
+--- will be forgotten), ERR_AMBIGUOUS_NAME or ERR_WRONG_SUPERVISOR. Source: OTP's restart_child, made one call.
 ---@param service sutura.Token|string
 ---@return boolean? ok
 ---@return sutura.Error? err
@@ -104,12 +104,12 @@ function Supervisor:delete_child(service) end
 ---@return sutura.Error? err
 function Supervisor:get_child(service) end
 
---- Waits until no child is on its way to run any more: each is ready, or has stopped. *Waits.*
+--- Waits until no child is on its way to run any more, nor stops to start again: each is ready, or has stopped. *Waits.*
 ---
 --- Returns `nil, err` when a start fails meanwhile, with a wrap of ERR_START_FAILED that names the first child that
 --- failed and has its failure as the cause; `nil, ERR_TIMEOUT` after the limit, and in a hook at once; `nil,
---- ERR_NOT_STARTED` if it was never served; for a supervisor that has stopped, nil and the error that it ended with, or
---- ERR_NOT_RUNNING. Source: ours.
+--- ERR_NOT_STARTED` if it was never served; for a supervisor that stops or has stopped, nil and the error that it ends
+--- with, or ERR_NOT_RUNNING. Source: ours.
 ---@async
 ---@param limit? number seconds; default: for ever
 ---@return boolean? ready
