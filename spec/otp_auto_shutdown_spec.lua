@@ -132,10 +132,10 @@ describe("a significant child", function()
     end))
 
     it("that is temporary and too late to be ready has ended by that, as the last one too", in_each({
-        ["any, alone"] = { "any_significant", "?late -late" },
-        ["all, alone"] = { "all_significant", "?late -late" },
-        ["all, after another one"] = { "all_significant", "+child1 ?late -child1 -late", 0 },
-        ["all, before another one"] = { "all_significant", "+child1 ?late -child1 -late", 2 },
+        ["any, alone"] = { "any_significant", "?late +other -other -late" },
+        ["all, alone"] = { "all_significant", "?late +other -other -late" },
+        ["all, after another one"] = { "all_significant", "+child1 ?late +other -child1 -other -late", 0 },
+        ["all, before another one"] = { "all_significant", "+child1 ?late +other -child1 -late -other", 2 },
     }, function(rt, case)
         local it_is = served(rt, case[1])
         if case[3] then
@@ -149,6 +149,7 @@ describe("a significant child", function()
                 it_is.actors:say("-late")
             end,
         })
+        add(it_is, "other", "permanent", false)
         sutura.sleep(case[3] or 0)
         if case[3] then
             it_is.actors:cue("child1", ends.plain)
