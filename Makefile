@@ -37,6 +37,7 @@ FLAGS     = $(LANGUAGE) $(HARDENING) $(WARNINGS) $(if $(filter true,$(CI)),-Werr
 LINK = -shared -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed
 LIBS = $(UV_LIBS) -lm -lpthread -ldl
 
+FLAGS_tsan = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 FLAGS_asan = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
 # One short line a command; V=1 shows the whole.
@@ -54,7 +55,7 @@ export LUA_PATH  := $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;./?.lua;;
 export LUA_CPATH := $(abspath $(OUT))/?.so;;
 unexport LUA_INIT LUA_PATH_5_4 LUA_CPATH_5_4
 
-.PHONY: all tests deps test spec lint format demo install doc bench test-asan test-valgrind mutate clean help
+.PHONY: all tests deps test spec lint format demo install doc bench test-asan test-tsan test-valgrind mutate clean help
 .DELETE_ON_ERROR:
 
 all: $(MODULE) ## build the C module (the default)
@@ -100,6 +101,14 @@ format: ## put the C sources into the house format
 test-asan: ## the specs under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/deps.sh test
 	@$(MAKE) --no-print-directory FLAVOUR=asan spec
+
+# Those of the specs that have more than one thread, or signals.
+THREADED = preempt_spec kill_spec watchdog_spec fairness_spec signal_spec interrupt_spec runtime_spec luv_spec
+
+test-tsan: ## the specs of threads and signals under ThreadSanitizer
+	@scripts/deps.sh test
+	@+for spec in $(or $(SPEC),$(THREADED)); do \
+	    $(MAKE) --no-print-directory FLAVOUR=tsan SPEC=$$spec spec || exit 1; done
 
 test-valgrind: ## the specs under valgrind
 	@scripts/deps.sh test valgrind

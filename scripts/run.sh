@@ -5,7 +5,7 @@
 #
 # One part of scripts/test.sh, in TAP: the build, the C programs on the core, the busted specs. It
 # knows how a flavour wants to be run: sanitizers are preloaded because the program that loads the
-# module is the plain lua5.4, and each tool has an exit status of its own (99, 98, 9) that no failing
+# module is the plain lua5.4, and each tool has an exit status of its own (99, 98, 66, 9) that no failing
 # spec can have.
 set -u
 
@@ -16,6 +16,8 @@ FLAGS_UBSAN=print_stacktrace=1:halt_on_error=1:exitcode=98
 watched() {
     if [ "$WRAP" = valgrind ]; then
         valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite "$@"
+    elif [ "$FLAVOUR" = tsan ]; then
+        TSAN_OPTIONS=exitcode=66:halt_on_error=1 SPIN_ALLOCATES=1 LD_PRELOAD=$preload "$@"
     elif [ "$FLAVOUR" = asan ]; then
         ASAN_OPTIONS=$FLAGS_ASAN UBSAN_OPTIONS=$FLAGS_UBSAN LD_PRELOAD=$preload "$@"
     else
@@ -51,7 +53,10 @@ unit() {
 }
 
 spec() {
-    preload="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)"
+    case $FLAVOUR in
+    tsan) preload=$(gcc -print-file-name=libtsan.so) ;;
+    *) preload="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" ;;
+    esac
     files=spec
     if [ -n "$SPEC" ]; then
         files=spec/$SPEC.lua

@@ -22,7 +22,7 @@ mkdir -p "$logs"
 
 case $FLAVOUR$WRAP in
 release) limit=${LIMIT:-300} ;;
-asan) limit=400 ;;
+asan | tsan) limit=400 ;;
 *) limit=1800 ;;
 esac
 

@@ -70,7 +70,7 @@ describe("a service that spins when its time to stop has passed", function()
 
     it("stands in the report with its stack, state and age", hogs.test({ timeout = SHUTDOWN }, function(sup)
         local begun = false
-        sup:add("spins", function() begun = true while true do end end)
+        sup:add("spins", function() begun = true hogs.spin() end)
         local _, report = stop(sup, function() return begun end)
         assert.equal(1, #report)
         assert.equal("root/spins", report[1].path)
@@ -89,7 +89,7 @@ describe("a service that spins when its time to stop has passed", function()
                 log[#log + 1] = err == sutura.CANCELED and "canceled" or tostring(err)
             end })
             begun = true
-            while true do end
+            hogs.spin()
         end)
         local _, report = stop(sup, function() return begun end)
         assert.same({ "canceled" }, log)
@@ -129,9 +129,9 @@ describe("a service that spins when its time to stop has passed", function()
             local begun, outer
             sup:add("spins", function()
                 local _outer <close> = setmetatable({}, { __close = function() outer = true end })
-                local _inner <close> = setmetatable({}, { __close = function() while true do end end })
+                local _inner <close> = setmetatable({}, { __close = hogs.spin })
                 begun = true
-                while true do end
+                hogs.spin()
             end)
             local took = stop(sup, function() return begun end)
             assert.is_true(outer)
@@ -167,7 +167,7 @@ describe("a service that spins when its time to stop has passed", function()
             for _ = 1, n do
                 local token = sup:add("spins", function()
                     weak[coroutine.running()] = true
-                    while true do end
+                    hogs.spin()
                 end, { shutdown = 0 })
                 sutura.sleep(0.002)
                 assert(sup:remove_and_wait(token))

@@ -308,7 +308,7 @@ describe("user code that is no service", function()
     end)
 
     it("is bounded: a format_error or __tostring that spins is replaced", hogs.test({
-        format_error = function() while true do end end,
+        format_error = hogs.spin,
     }, function(sup, record)
         sup:add("fails", function() error({}) end, { restart = "temporary" })
         repeat sutura.sleep(0.005) until #record.events > 0
@@ -316,7 +316,7 @@ describe("user code that is no service", function()
     end))
 
     it("is bounded: a redact that spins hides the text", hogs.test({
-        panic_locals = true, redact = function() while true do end end,
+        panic_locals = true, redact = hogs.spin,
     }, function(sup, record)
         sup:add("fails", function()
             local password = "secret"

@@ -15,7 +15,7 @@ rt:run(function()
     local inner = rt:supervisor("inner", { timeout = 0.05 })
     inner:add("stuck", function(ctx)
         %s
-        os.execute("sleep %g")
+        require "luv".sleep(%d)
     end, { restart = "temporary" })
     sup:add(inner)
     sup:serve_background()
@@ -26,7 +26,7 @@ end)
 ]]
 
 local function blocks(seconds, options, before, prelude)
-    return child.run(BLOCKS:format(prelude or "", options or "", before or "", seconds))
+    return child.run(BLOCKS:format(prelude or "", options or "", before or "", seconds * 1000 // 1))
 end
 
 describe("the watchdog", function()
@@ -100,7 +100,7 @@ local rt = sutura.runtime { slice = 0.02, preempt_signal = "SIGPROF" }
 local turns = 0
 rt:run(function()
     local sup = rt:supervisor("app", { event_hook = function() end })
-    sup:add("spins", function() while true do end end)
+    sup:add("spins", function() while true do local _ = {} end end)
     sup:add("other", function() while true do turns = turns + 1 sutura.sleep(0.001) end end)
     sup:serve_background()
     sutura.sleep(0.1)
@@ -116,7 +116,7 @@ local sutura = require "sutura"
 local rt = sutura.runtime { slice = 0.01 }
 rt:run(function()
     local sup = rt:supervisor("app", { event_hook = function() end })
-    sup:add("spins", function() while true do end end)
+    sup:add("spins", function() while true do local _ = {} end end)
     sup:add("exits", function() sutura.sleep(0.05) os.exit(7, true) end)
     sup:serve_background()
     sutura.sleep(10)

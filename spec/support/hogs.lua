@@ -17,6 +17,17 @@ local function spin()
     while true do end
 end
 
+-- ThreadSanitizer hands on a signal at the next call that it watches, such as one for memory.
+if os.getenv("SPIN_ALLOCATES") then
+    function spin()
+        while true do
+            local _ = {}
+        end
+    end
+end
+
+hogs.spin = spin
+
 -- Runs fn in so many coroutines, one inside the other.
 local function nested(depth, fn)
     if depth == 0 then
@@ -64,9 +75,9 @@ hogs.pinned = {
     end,
 }
 
---- Keeps the thread in a function of C for so long: the shell sleeps, nothing here does.
+--- Keeps the thread in a function of C for so long.
 function hogs.block(seconds)
-    os.execute(("sleep %g"):format(seconds))
+    require "luv".sleep(seconds * 1000 // 1)
 end
 
 --- Keeps the thread in Lua for so long, as the processor counts.
