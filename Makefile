@@ -124,6 +124,7 @@ demo: ## install what is missing, build, and watch a tree crash and heal
 
 bench: all ## print what it costs
 	@$(LUA) bench/run.lua
+	@$(LUA) bench/preemption.lua
 
 doc: all ## write docs/reference.md and docs/state.md
 	@$(LUA) scripts/reference.lua

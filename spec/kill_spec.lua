@@ -142,7 +142,7 @@ describe("a service that spins when its time to stop has passed", function()
     it("is left alone with kill = false, and goes on giving way", hogs.test(spec_of(), function(sup, record)
         local rounds, over = 0, false
         sup:add("spins", function()
-            while not over do rounds = rounds + 1 end
+            while not over do rounds = #{ rounds } + rounds end -- makes tables, as hogs.spin may
         end, { kill = false })
         local _, report = stop(sup, function() return rounds > 0 end)
         assert.is_false(report[1].killed)

@@ -364,6 +364,38 @@ return {
     lua("as_service.lua", { name = "stop-is-cut-short", spec = "as_service_spec",
         from = "    wait_until_stopped(core, ending)\n    if not", to = "    if not" }),
 
+    -- ---- what keeps the thread ----
+
+    ring("preempt.c", { name = "hogs-go-on", spec = "preempt_spec",
+        from = "    (void)lua_yield(L, 0);\n", to = "    co->wait = SUT_WAIT_NONE;\n" }),
+    ring("preempt.c", { name = "hooks-of-others-are-lost", spec = "preempt_spec",
+        from = "lua_sethook(L, preempt->kept, preempt->kept_mask, preempt->kept_count);",
+        to = "lua_sethook(L, NULL, 0, 0);" }),
+    ring("preempt.c", { name = "an-error-is-raised-only-once", spec = "preempt_spec",
+        from = "if (preempt->raised_turn == preempt->late_turn) arm(preempt, L, 1);", to = "" }),
+    ring("preempt.c", { name = "start-of-an-await-yields", spec = "preempt_spec",
+        from = "sut_await_is_starting(co) && preempt", to = "false && preempt" }),
+    ring("preempt.c", { name = "sort-is-never-killed", spec = "kill_spec",
+        from = "if (!may_yield(L, self)) sut_hog_expire(service);", to = "" }),
+    ring("preempt.c", { name = "killed-without-the-error", spec = "kill_spec",
+        from = "if (co->struck) arm(&self->preempt, inner, 1);", to = "" }),
+    ring("hog.c", { name = "every-overrun-is-told", spec = "preempt_spec",
+        from = "if (!is_power_of_two(in_a_row) || sut", to = "if (sut" }),
+    ring("hog.c", { name = "the-time-of-a-call-of-c-does-not-count", spec = "kill_spec",
+        from = "    sut_hog_expire(service);\n}", to = "}" }),
+    ring("hog.c", { name = "nobody-is-unkillable", spec = "watchdog_spec",
+        from = "if (rt->rt.clock != SUT_CLOCK_REAL || !core->kill) return SUT_NEVER;", to = "return SUT_NEVER;" }),
+    ring("cpu_share.c", { name = "a-share-is-no-limit", spec = "fairness_spec",
+        from = "if (left <= 0 && service", to = "if (left <= -1000000000 && service" }),
+    ring("cpu_share.c", { name = "a-share-waits-for-nobody", spec = "fairness_spec",
+        from = "return rt->passed_over >= rt->limited;", to = "return false;" }),
+    rt("runtime.c", { name = "a-round-outlasts-its-time", spec = "fairness_spec",
+        from = "if (coarse_ns(rt) != began_ns) return 0;", to = "" }),
+    rt("watchdog.c", { name = "the-watchdog-never-sleeps", spec = "watchdog_spec",
+        from = "if (++idle >= IDLE_LOOKS) park(watchdog);", to = "eye.looked_ns = 0;\n        idle = 0;" }),
+    rt("watchdog.c", { name = "notices-come-once", spec = "watchdog_spec",
+        from = "eye->notice_ns = NOTICE_NS;", to = "eye->notice_ns = 100 * NOTICE_NS;" }),
+
     -- ---- the command ----
 
     lua("serve_tree.lua", { name = "killed-before-forced", spec = "cli_spec",
