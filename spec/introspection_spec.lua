@@ -115,3 +115,113 @@ describe("resumes", function()
         assert.is_nil(sup:get_child("below").resumes)
     end))
 end)
+
+-- A service that waits in the function, and what its record says that it waits for.
+local function waits_for(rt, fn)
+    local sup = rt:supervisor("watched")
+    sup:add("waiter", fn)
+    sup:serve_background()
+    sutura.sleep(1)
+    local text = sup:get_child("waiter").waiting_for
+    sup:stop()
+    return text
+end
+
+-- Takes three seconds to stop.
+local function slow(ctx)
+    ctx:wait()
+    sutura.shield(sutura.sleep, 3)
+end
+
+-- A supervisor "root/inner" that runs, with such a service.
+local function slow_tree(rt, name)
+    local root, inner = rt:supervisor("root"), rt:supervisor("inner")
+    local token = inner:add(name or "slow", slow)
+    root:add(inner)
+    root:serve_background()
+    sutura.sleep(0)
+    return inner, token, root
+end
+
+local HERE = " at spec/introspection_spec%.lua:%d+$"
+
+describe("waiting_for", function()
+    it("names the service whose end is waited for, by its path", in_time(function(rt)
+        local inner, token, root = slow_tree(rt)
+        assert.matches("^end of root/inner/slow %(7%.000 s left%)" .. HERE, waits_for(rt, function()
+            inner:terminate_child("slow", 8)
+        end))
+        sutura.sleep(5)
+        inner:restart_child(token)
+        sutura.sleep(0)
+        assert.matches("^end of root/inner/slow" .. HERE, waits_for(rt, function()
+            inner:remove_and_wait(token)
+        end))
+        root:stop()
+    end))
+
+    it("names the supervisor whose end is waited for, by its path", in_time(function(rt)
+        local inner, _, root = slow_tree(rt)
+        assert.matches("^end of root/inner" .. HERE, waits_for(rt, function()
+            inner:stop()
+        end))
+        root:stop()
+        assert.matches("^end of root" .. HERE, waits_for(rt, function()
+            root:serve()
+        end))
+        assert.matches("^end of root %(1%.000 s left%)" .. HERE, waits_for(rt, function()
+            root:serve_background():wait(2)
+        end))
+        root:stop()
+    end))
+
+    it("names the supervisor whose children are to be ready, and the sibling by its name", in_time(function(rt)
+        local actors = troupe.new()
+        actors.fails.db = function() sutura.sleep(1e3) end
+        local inner = rt:supervisor("inner", { children = { actors:child("db"), { name = "web", run = actors.act } } })
+        inner:serve_background()
+        assert.matches("^children of inner to be ready %(9%.000 s left%)" .. HERE, waits_for(rt, function()
+            inner:wait_ready(10)
+        end))
+        assert.equal("db to be ready", inner:get_child("web").waiting_for)
+        inner:stop()
+    end))
+
+    it("has the time that is left, and the place that started an await", in_time(function(rt)
+        local line = debug.getinfo(1, "l").currentline + 2
+        assert.equal("await (4.000 s left) at spec/introspection_spec.lua:" .. line, waits_for(rt, function()
+            sutura.await(function() end, 5)
+        end))
+    end))
+
+    it("is bounded, whatever the names are", in_time(function(rt)
+        local inner, token, root = slow_tree(rt, ("n"):rep(1e5))
+        assert.matches("^end of n+%.%.%." .. HERE, waits_for(rt, function()
+            inner:remove_and_wait(token)
+        end))
+        root:stop()
+        local top = rt:supervisor("bottom")
+        local bottom = top
+        for _ = 1, 30 do
+            local above = rt:supervisor("a-level")
+            above:add(top)
+            top = above
+        end
+        top:serve_background()
+        bottom:add("slow", slow)
+        sutura.sleep(0)
+        assert.matches("^end of %.%.%./a%-level/a%-level/.*/bottom" .. HERE, waits_for(rt, function()
+            bottom:stop()
+        end))
+        top:stop()
+    end))
+
+    it("is what the program waits for too, when that can never come", function()
+        local rt <close> = sutura.runtime { clock = "virtual" }
+        local ok, problem = pcall(rt.run, rt, function()
+            rt:supervisor("root"):serve()
+        end)
+        assert.is_false(ok)
+        assert.matches("the program: waits for end of root at spec/introspection_spec%.lua:%d+", problem)
+    end)
+end)

@@ -109,6 +109,10 @@ return {
     core("report.c", { name = "report-of-an-earlier-stop", spec = "report_test",
         from = "service->overran && service->overran >= stop_number",
         to = "service->overran && (stop_number || !stop_number)" }),
+    ring("unstopped.c", { name = "age-of-what-has-ended", spec = "report_spec",
+        from = "sut_service_lives(core) ? ", to = "sut_service_text(core) ? " }),
+    ring("wait_text.c", { name = "readiness-is-waited-for-as-an-end", spec = "introspection_spec",
+        from = "co->wait == SUT_WAIT_READY ? &sup->ready_waiters : &sup->waiters", to = "&sup->waiters" }),
     ring("unstopped.c", { name = "clean-report-is-empty", spec = "report_spec",
         from = "if (lua_rawlen(L, -1) == 0) lua_pushnil(L);", to = "" }),
 

@@ -49,9 +49,33 @@ describe("the report", function()
             local timeout = record:only("stop_timeout")
             assert.same({ timeout.stacktrace, timeout.waiting_for }, { entry.stacktrace, entry.waiting_for })
             entry.stacktrace, entry.waiting_for = nil, nil
-            assert.same({ path = "a/w", name = "w", token = token, service = body, supervisor = sup, killed = true },
-                entry)
+            assert.same({ path = "a/w", name = "w", token = token, service = body, supervisor = sup, killed = true,
+                state = "stopped", age = 2.0 }, entry)
         end))
+
+    it("says how long each has run: until it was ended, or until now", in_time(function(rt)
+        local sup = new(rt, "a", { timeout = 2, stop_order = "parallel" })
+        sup:add("ended", stubborn(100))
+        sup:add("lives", stubborn(100), { kill = false })
+        sutura.sleep(1)
+        sup:serve_background()
+        sutura.sleep(3)
+        sup:restart("ended")
+        sutura.sleep(4)
+        local function ages()
+            local said = {}
+            for i, entry in ipairs(assert(sup:unstopped_service_report())) do
+                said[i] = ("%s %s %.1f"):format(entry.name, entry.state, entry.age)
+            end
+            return said
+        end
+        sup:stop()
+        assert.same({ "ended stopped 4.0", "lives stopping 9.0" }, ages())
+        sutura.sleep(10)
+        assert.same({ "ended stopped 4.0", "lives stopping 19.0" }, ages())
+        sutura.sleep(100)
+        assert.same({ "ended stopped 4.0", "lives stopped 107.0" }, ages())
+    end))
 
     it("names the object, not its method, and a path with its escapes", in_time(function(rt)
         local sup = new(rt, "a/b", { timeout = 1 })

@@ -279,7 +279,7 @@ describe("a deadlock", function()
         local ok, text = pcall(function() sup:serve() end)
         assert.is_false(ok)
         assert.matches("^spec/runtime_spec%.lua:%d+: deadlock: nothing can ever run again\n\t"
-            .. "the main program: waits for end of a supervisor", text)
+            .. "the main program: waits for end of A", text)
         sup:stop()
         assert.equal("terminated", sup:state())
     end)

@@ -9,7 +9,6 @@
 #include "lua/wait.h"
 
 #include <stdio.h>
-#include <string.h>
 
 /* Within so many slices whatever can be preempted is. */
 enum { SLICES_TO_PREEMPT = 3 };
@@ -37,12 +36,8 @@ static int64_t due_of(const struct sut_lua_runtime *rt, const struct sut_lua_ser
 static void name_service(const char *kind, const struct sut_lua_service *service, char *out,
                          size_t size) {
     char path[SUT_SUSPECT_MAX - 32];
-    size_t at = 0;
-    memset(path, 0, sizeof path);
-    (void)sut_write_path(path, sizeof path - 1, service->core.parent, &service->core);
-    while (at < sizeof path - 1 && !path[at])
-        at++;
-    (void)snprintf(out, size, "%s %s", kind, path + at);
+    sut_path_text(service->core.parent, &service->core, path, sizeof path);
+    (void)snprintf(out, size, "%s %s", kind, path);
     for (; *out; out++)
         if (*out < ' ' || *out > '~') *out = '?';
 }

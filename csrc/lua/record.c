@@ -5,7 +5,6 @@
  * Ids are collected first and records built after, each from an id: building tables may collect
  * garbage, and a finalizer may change the tree meanwhile.
  */
-#include "core/order.h"
 #include "lua/cpu_share.h"
 #include "lua/template.h"
 #include "lua/wait.h"
@@ -187,23 +186,9 @@ static void set_values(lua_State *L, const struct sut_lua_service *service) {
     lua_pop(L, 2);
 }
 
-/* "db to be ready", "web to stop". */
-static void set_sibling(lua_State *L, const struct sut_service *service) {
-    const struct sut_service *other = sut_order_waits_for(service);
-    lua_pushfstring(L, "%s to %s", other ? sut_service_text(other) : "siblings",
-                    service->parent->grouping ? "stop" : "be ready");
-    lua_setfield(L, -2, "waiting_for");
-}
-
-/* One that is not in the run queue yet waits for siblings. */
 static void set_waiting(lua_State *L, const struct sut_lua_service *service) {
-    char text[256];
-    if (service->core.state == SUT_STATE_WAITING) {
-        set_sibling(L, &service->core);
-        return;
-    }
-    if (!service->co.thread) return;
-    sut_wait_text(&service->co, text, sizeof text);
+    char text[SUT_WAIT_TEXT_MAX];
+    sut_service_wait_text(service, text, sizeof text);
     if (text[0]) set_string(L, "waiting_for", text);
 }
 

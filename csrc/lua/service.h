@@ -17,11 +17,14 @@ enum sut_body {
     SUT_BODY_ARGUMENT /* of the function of a template */
 };
 
+/* Room for what is waited for, in words. */
+enum { SUT_WAIT_TEXT_MAX = 256 };
+
 /* What is known of where a service hung when its time to stop had passed. */
 struct sut_stuck {
     int64_t blocked_ns; /* that it kept the thread for in one piece while it was to stop, or 0 */
     bool fresh;         /* no event has told of it yet */
-    char waiting_for[160];
+    char waiting_for[SUT_WAIT_TEXT_MAX];
     char stacktrace[];
 };
 

@@ -101,14 +101,14 @@ const struct sut_service *sut_hangs_from(const struct sut_supervisor *sup);
 /* Takes it out of the object that contains it, if one does. Never raises. */
 void sut_uncontain(lua_State *L, struct sut_lua_supervisor *sup);
 
-/* Writes the path of a supervisor, or of a service, to the end of `out`: as many of its last names
- * as there is room for, no NUL. Returns the whole length. Async-signal-safe; cannot fail. */
-size_t sut_write_path(char *out, size_t room, const struct sut_supervisor *sup,
-                      const struct sut_service *service);
-
 /* Pushes the path of a supervisor, or of a service, as a string. May raise for memory. */
 void sut_push_path(lua_State *L, const struct sut_supervisor *sup,
                    const struct sut_service *service);
+
+/* Writes that path, NUL-terminated; of a long one as many names at its end as have room, or the
+ * beginning of the last. `size` is more than 4. Async-signal-safe; never raises. */
+void sut_path_text(const struct sut_supervisor *sup, const struct sut_service *service, char *out,
+                   size_t size);
 
 /* Pushes a new supervisor with the name at the index and the normalised spec at `spec`, without
  * children. May raise for memory. */

@@ -16,17 +16,26 @@ struct path {
     char *out;
     size_t room;
     size_t length;
+    size_t kept; /* bytes at the end of the room that hold the last whole parts of the path */
+    bool cut;    /* not even the last part had room: its beginning stands at the start */
 };
 
 static void put_name(struct path *path, const char *text, size_t length, uint32_t number) {
     size_t size = sut_name_write(text, length, number, NULL, 0);
     path->length += size;
-    if (path->length <= path->room)
+    if (path->length <= path->room) {
         (void)sut_name_write(text, length, number, path->out + path->room - path->length, size);
+        path->kept = path->length;
+    } else if (path->kept == 0 && !path->cut) {
+        (void)sut_name_write(text, length, number, path->out, path->room);
+        path->cut = true;
+    }
 }
 
 static void put_slash(struct path *path) {
-    if (++path->length <= path->room) path->out[path->room - path->length] = '/';
+    if (++path->length > path->room || path->cut) return;
+    path->out[path->room - path->length] = '/';
+    path->kept = path->length;
 }
 
 static void put_supervisor(struct path *path, const struct sut_supervisor *sup) {
@@ -59,21 +68,18 @@ static void put_service(struct path *path, const struct sut_service *service) {
     }
 }
 
-size_t sut_write_path(char *out, size_t room, const struct sut_supervisor *sup,
-                      const struct sut_service *service) {
-    struct path path;
+/* Writes as much as there is room for; returns the whole length. */
+static size_t write_path(struct path *path, const struct sut_supervisor *sup,
+                         const struct sut_service *service) {
     const struct sut_service *up = way_up(sup);
-    path.out = out;
-    path.room = room;
-    path.length = 0;
     if (!service && (!up || !up->child)) {
-        put_supervisor(&path, sup);
-        if (up) put_slash(&path);
-        put_service(&path, up);
+        put_supervisor(path, sup);
+        if (up) put_slash(path);
+        put_service(path, up);
     } else {
-        put_service(&path, service ? service : up);
+        put_service(path, service ? service : up);
     }
-    return path.length;
+    return path->length;
 }
 
 /* Making room may collect garbage, and a finalizer may change the path: so it is measured again. */
@@ -82,16 +88,32 @@ void sut_push_path(lua_State *L, const struct sut_supervisor *sup,
     char nowhere[1];
     char *out = nowhere; /* to measure, nothing is written */
     size_t room = 0;
-    size_t length = sut_write_path(out, room, sup, service);
+    size_t length = write_path(&(struct path){.out = out}, sup, service);
     luaL_checkstack(L, LUA_MINSTACK, "path");
     do {
         room = length;
         out = lua_newuserdatauv(L, room + 1, 0);
-        length = sut_write_path(out, room, sup, service);
+        length = write_path(&(struct path){.out = out, .room = room}, sup, service);
         if (length > room) lua_pop(L, 1);
     } while (length > room);
     (void)lua_pushlstring(L, out + room - length, length);
     lua_remove(L, -2);
+}
+
+void sut_path_text(const struct sut_supervisor *sup, const struct sut_service *service, char *out,
+                   size_t size) {
+    static const char dots[] = "...";
+    struct path path = {.out = out + sizeof dots - 1, .room = size - sizeof dots};
+    size_t length = write_path(&path, sup, service);
+    size_t gap = length == path.kept ? 0 : sizeof dots - 1;
+    if (path.cut) {
+        memmove(out, path.out, path.room);
+        memcpy(out + path.room, dots, sizeof dots);
+    } else {
+        memmove(out + gap, path.out + path.room - path.kept, path.kept);
+        memcpy(out, dots, gap);
+        out[gap + path.kept] = '\0';
+    }
 }
 
 /* ---- tokens ---- */

@@ -1,15 +1,26 @@
 /* SPDX-License-Identifier: MIT
  *
- * The report of a stop as a table: who did not stop in time, and where it hung.
+ * The report of a stop as a table: who did not stop in time, where it hung, and how long it had
+ * run.
  */
 #include "core/report.h"
 #include "lua/supervisor.h"
 
 static void set_field(lua_State *L, const char *field) { lua_setfield(L, -2, field); }
 
+/* How long its last run has been going on, or went on until it ended: that is when it came into the
+ * state it is in now. */
+static void set_run(lua_State *L, const struct sut_service *core) {
+    int64_t end_ns = sut_service_lives(core) ? core->parent->tree->now_ns : core->since_ns;
+    lua_pushstring(L, sut_service_state_name(core));
+    set_field(L, "state");
+    lua_pushnumber(L, sut_seconds(end_ns - core->started_ns));
+    set_field(L, "age");
+}
+
 static void push_entry(lua_State *L, struct sut_service *core, bool killed) {
     const struct sut_lua_service *service = sut_service_of(core);
-    lua_createtable(L, 0, 8);
+    lua_createtable(L, 0, 10);
     sut_push_path(L, core->parent, core);
     set_field(L, "path");
     lua_pushlstring(L, sut_service_text(core), core->name.length);
@@ -24,6 +35,7 @@ static void push_entry(lua_State *L, struct sut_service *core, bool killed) {
     set_field(L, "supervisor");
     lua_pushboolean(L, killed);
     set_field(L, "killed");
+    set_run(L, core);
     if (!service->extras || !service->extras->stuck) return;
     lua_pushstring(L, service->extras->stuck->stacktrace);
     set_field(L, "stacktrace");
@@ -90,6 +102,7 @@ static void append_report(lua_State *L, int report, const struct sut_supervisor 
 
 int sut_push_report(lua_State *L, int index) {
     struct sut_lua_supervisor *sup = lua_touserdata(L, index);
+    sup->core.tree->now_ns = sut_runtime_now(&sup->rt->rt);
     lua_newtable(L);
     append_report(L, lua_gettop(L), &sup->core);
     if (lua_rawlen(L, -1) == 0) lua_pushnil(L);

@@ -6,8 +6,6 @@
 
 #include "lua/runtime.h"
 
-#include <stdio.h>
-
 /* ---- who may wait ---- */
 
 /* Inside a step but not in a coroutine of ours: a hook, a formatter, a closer. */
@@ -175,47 +173,4 @@ int sut_shield(lua_State *L) {
     if (self->current) self->current->shields++;
     lua_callk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, unshielded);
     return unshielded(L, LUA_OK, 0);
-}
-
-/* ---- in words ---- */
-
-static const char *wait_name(const struct sut_coroutine *co) {
-    static const char *const names[] = {
-        [SUT_WAIT_NONE] = "",
-        [SUT_WAIT_YIELD] = "yield",
-        [SUT_WAIT_PREEMPTED] = "its turn",
-        [SUT_WAIT_SLEEP] = "sleep",
-        [SUT_WAIT_AWAIT] = "await",
-        [SUT_WAIT_CONTEXT] = "ctx:wait",
-        [SUT_WAIT_SERVICE] = "end of a service",
-        [SUT_WAIT_READY] = "children to be ready",
-        [SUT_WAIT_SUPERVISOR] = "end of a supervisor",
-        [SUT_WAIT_PROGRAM] = "run",
-    };
-    return names[co->wait];
-}
-
-/* " at file.lua:12" for the innermost line of Lua, or nothing. */
-static void place(const struct sut_coroutine *co, char *out, size_t size) {
-    lua_State *thread = co->thread ? sut_innermost(co->thread) : NULL;
-    lua_Debug ar;
-    out[0] = '\0';
-    for (int level = 0; thread && lua_getstack(thread, level, &ar); level++) {
-        if (!lua_getinfo(thread, "Sl", &ar) || ar.currentline < 0) continue;
-        (void)snprintf(out, size, " at %s:%d", ar.short_src, ar.currentline);
-        return;
-    }
-}
-
-void sut_wait_text(const struct sut_coroutine *co, char *out, size_t size) {
-    char where[LUA_IDSIZE + 24];
-    char left[48] = "";
-    out[0] = '\0';
-    if (co->wait == SUT_WAIT_NONE) return;
-    if (sut_deadline_armed(&co->task.wake)) {
-        int64_t ns = co->task.wake.time_ns - sut_runtime_now(&sut_rt(co)->rt);
-        (void)snprintf(left, sizeof left, " (%.3f s left)", ns > 0 ? sut_seconds(ns) : 0.0);
-    }
-    place(co, where, sizeof where);
-    (void)snprintf(out, size, "%s%s%s", wait_name(co), left, where);
 }

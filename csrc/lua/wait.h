@@ -50,8 +50,16 @@ int sut_await(lua_State *L);
 /* Raises the CANCELED object. */
 int sut_raise_canceled(lua_State *L);
 
-/* The text "sleep (3.200 s left) at worker.lua:12" for a suspended coroutine; "" when it does not
- * wait. Never raises. */
+/* ---- csrc/lua/wait_text.c ---- */
+
+struct sut_lua_service;
+
+/* Writes what a suspended coroutine waits for, NUL-terminated: "sleep (3.200 s left) at
+ * worker.lua:12", "end of root/db at main.lua:7"; "" when it does not wait. Never raises. */
 void sut_wait_text(const struct sut_coroutine *co, char *out, size_t size);
+
+/* The same of a service, which also waits for siblings before its run: "db to be ready". Never
+ * raises. */
+void sut_service_wait_text(const struct sut_lua_service *service, char *out, size_t size);
 
 #endif

@@ -258,7 +258,7 @@ function Handle:wait(limit) end
 ---@field cpu_time_by? "sampled"|"measured" how the two are known: by the watchdog, or with the runtime's option `accounting`
 ---@field on_hog? "panic"|"kill" as its child spec gave it
 ---@field cpu_share? number likewise
----@field waiting_for? string such as "sleep (3.200 s left) at worker.lua:12", or "siblings to be ready"
+---@field waiting_for? string such as "sleep (3.200 s left) at worker.lua:12", "end of root/db at main.lua:7" or "db to be ready"
 ---@field next_try? number of one that is queued or backing off: the runtime's time when it starts again
 ---@field info? any what it gave to `ctx:ready`
 ---@field arg? any of a template's child: its argument
@@ -316,7 +316,9 @@ function Handle:wait(limit) end
 ---@field token sutura.Token
 ---@field service function|sutura.ServiceObject what was added
 ---@field supervisor sutura.Supervisor its own, not the one that was stopped
----@field killed boolean true: closed by force; false: it still lives
+---@field state string as in its record: "stopped" once it has ended, else "stopping"
+---@field age number seconds that its last run took: until it ended, or until now while it lives
+---@field killed boolean true: closed by force; false: it was left
 ---@field stacktrace? string where it was stuck
 ---@field waiting_for? string such as "await at worker.lua:12"; nil when it was running
 ---@field blocked? number seconds that it kept the thread in one piece when its time had passed, if it could not be interrupted

@@ -7,6 +7,7 @@
 -- metatable may be put on any table. Fields are read raw.
 
 local text = require "sutura.text"
+local waiting = require "sutura.waiting"
 
 ---@class sutura.Event
 ---@field type string
@@ -59,15 +60,15 @@ local function seconds_text(value)
 end
 
 --- Where a service stood that did not stop, as the end of a sentence: "; it was in sleep at worker.lua:12",
---- "; it was running at worker.lua:12", or nothing. Never raises.
+--- "; it was running at worker.lua:12", "; it was waiting for end of root/db", or nothing. Never raises.
 ---@param waiting_for any as in an event or a report
 ---@return string
 function event.stood(waiting_for)
-    if waiting_for == nil or waiting_for == "" then
+    local phrase = waiting.phrase(waiting_for, MAX_MESSAGE)
+    if not phrase then
         return ""
     end
-    local line = line_of(waiting_for, MAX_MESSAGE)
-    return "; it was " .. (line:find("^its turn") and line:gsub("^its turn", "running") or "in " .. line)
+    return "; it was " .. phrase:gsub("^for its turn", "running"):gsub("^for ", "waiting for ")
 end
 
 -- The text of what went wrong, or nil if nothing did.

@@ -4,6 +4,7 @@
 -- nobody for more than the records hold, and prints a setting only if the record has it.
 
 local text = require "sutura.text"
+local waiting = require "sutura.waiting"
 
 local tree_text = {}
 
@@ -65,11 +66,6 @@ local function limit_of(record)
     return ("score %.2f of %s"):format(record.score, shown(record.failure_threshold))
 end
 
--- One that is not in the run queue yet waits for a sibling, and else in a call, whose place stands at the end.
-local function is_sibling(waiting_for)
-    return type(waiting_for) == "string" and (waiting_for:find(" to be ready$") or waiting_for:find(" to stop$"))
-end
-
 local function state_of(record, now)
     local parts = { record.kind or "service", record.state or "unknown" }
     if is_supervisor(record) and record.supervisor_state and record.supervisor_state ~= record.state then
@@ -92,7 +88,7 @@ local function state_of(record, now)
     if record.next_try and now then
         details[#details + 1] = ("next try in %.3f s"):format(math.max(0.0, record.next_try - now))
     end
-    add(is_sibling(record.waiting_for) and "waits for %s" or "waits in %s", record.waiting_for)
+    add("waits %s", waiting.phrase(record.waiting_for, 256))
     add("arg %s", is_plain(record.arg) and record.arg or nil)
     add("info %s", is_plain(record.info) and record.info or nil)
     add("last error: %s", record.last_error)
