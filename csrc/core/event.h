@@ -9,6 +9,8 @@
 #ifndef SUT_CORE_EVENT_H
 #define SUT_CORE_EVENT_H
 
+#include "core/slot.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -57,6 +59,7 @@ struct sut_event {
     int64_t time_ns;
     struct sut_supervisor *supervisor;
     struct sut_service *service; /* NULL for an event of the supervisor alone */
+    struct sut_id cause;         /* on whose account; none: nobody in the tree */
     double score;
     int64_t delay_ns; /* of a backoff, or of a child's own: before jitter; then the host's */
     uint32_t run;

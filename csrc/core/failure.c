@@ -13,6 +13,7 @@ struct sut_event *sut_supervisor_emit(struct sut_supervisor *sup, struct sut_ser
     struct sut_event *event = sut_events_emit(&sup->tree->events, type);
     event->time_ns = sup->tree->now_ns;
     event->supervisor = sup;
+    event->cause = sut_event_cause(sup, service, type);
     event->score = sut_supervisor_score(sup);
     event->stopping = sup->state == SUT_SUPERVISOR_STOPPING;
     if (service) {
@@ -47,6 +48,7 @@ static bool end_with(struct sut_supervisor *sup, struct sut_service *service, en
                      enum sut_end end) {
     if (!sut_supervisor_running(sup) || (sup->attend & SUT_ATTEND_STOP)) return false;
     sup->end = (uint8_t)why;
+    sup->ended_by = sut_service_blame(service);
     sup->tree->host->reason(sup, service, end);
     sut_supervisor_ask(sup, SUT_ATTEND_STOP);
     return true;
@@ -157,6 +159,7 @@ static void emit_escalate(struct sut_supervisor *sup, struct outcome outcome) {
 static void leave(struct sut_supervisor *sup, struct sut_service *service, enum sut_answer answer) {
     if (answer == SUT_ANSWER_RESTART || answer == SUT_ANSWER_TERMINATE) return;
     if (answer == SUT_ANSWER_KEEP && service->grouped) { /* comes back, as if its turn had come */
+        service->blame = SUT_BLAME_SIBLING;
         sut_service_stop(service, SUT_AFTER_GROUP);
         return;
     }
@@ -168,6 +171,7 @@ void sut_supervisor_child_fell(struct sut_supervisor *sup, struct sut_service *s
                                const struct sut_cue *cue, bool unready) {
     enum sut_end end = unready && cue->end == SUT_END_PLAIN ? SUT_END_UNREADY : cue->end;
     uint32_t run = service->run;
+    service->blame = SUT_BLAME_ITSELF;
     if (end == SUT_END_DO_NOT_RESTART) {
         emit_stop(sup, service, cue, run);
         shut_down(sup, service);
@@ -189,6 +193,7 @@ void sut_supervisor_child_late(struct sut_supervisor *sup, struct sut_service *s
     struct sut_detail none = {NULL, 0};
     uint32_t run = service->run;
     if (!sut_supervisor_running(sup)) return;
+    service->blame = SUT_BLAME_ITSELF;
     struct outcome outcome = decide(sup, service, SUT_END_LATE, true);
     emit_outcome(sup, service, emit_end(sup, service, SUT_END_LATE, none, run), outcome);
     emit_escalate(sup, outcome);

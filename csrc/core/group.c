@@ -20,13 +20,21 @@ static enum sut_relation relation(const struct sut_service *service,
     return behind ? SUT_RELATION_BEHIND : SUT_RELATION_BEFORE;
 }
 
+/* The first failure that a member restarts for is its cause, its own before a sibling's. */
+static void blame(struct sut_service *service, const struct sut_service *failed) {
+    if (service->grouped || service == failed) return;
+    service->blame = SUT_BLAME_SIBLING;
+    if (service->ordered) service->options->cause = sut_service_blame(failed);
+}
+
 /* One that does not run has nothing to stop: it waits at once. One that was given up is left alone.
  */
-static void enrol(struct sut_service *service) {
+static void enrol(struct sut_service *service, const struct sut_service *failed) {
     if (service->state == SUT_STATE_ABANDONED) return;
     if (service->state == SUT_STATE_WAITING &&
         !service->grouped) /* its state has another word now */
         service->since_ns = service->parent->tree->now_ns;
+    blame(service, failed);
     service->grouped = true;
     if (!sut_service_lives(service)) sut_service_stop(service, SUT_AFTER_GROUP);
 }
@@ -38,7 +46,7 @@ static void mark(struct sut_supervisor *sup, const struct sut_service *failed) {
         enum sut_share share =
             sut_strategy_share(sup->strategy, relation(service, failed, seen), service->restart);
         seen = seen || service == failed;
-        if (share != SUT_SHARE_LEFT_ALONE && !service->retired) enrol(service);
+        if (share != SUT_SHARE_LEFT_ALONE && !service->retired) enrol(service, failed);
     }
 }
 
@@ -100,6 +108,8 @@ static bool stop_in_parallel(struct sut_supervisor *sup) {
 
 void sut_supervisor_regroup(struct sut_supervisor *sup, struct sut_service *failed) {
     bool advancing = sup->advancing;
+    /* What a member's failure adds to its group is in there already. */
+    if (!sup->grouping || !failed->grouped) sup->culprit = sut_service_blame(failed);
     sup->grouping = true;
     sup->advancing = true; /* nothing stops before all are marked */
     mark(sup, failed);

@@ -330,6 +330,7 @@ static int end_supervisor(struct run *run, struct sut_supervisor *sup, enum sut_
     if (!sut_supervisor_running(sup) || (sup->attend & SUT_ATTEND_STOP)) return 0;
     if (prepare(run)) return -1;
     sup->end = (uint8_t)end;
+    sup->ended_by = (struct sut_id){0};
     sut_supervisor_ask(sup, SUT_ATTEND_STOP);
     return 0;
 }

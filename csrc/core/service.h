@@ -69,6 +69,14 @@ enum sut_shutdown {
     SUT_SHUTDOWN_KILL      /* closed at once, which is no timeout */
 };
 
+/* Where the cause of a service's latest stop or restart is to be found. */
+enum sut_blame {
+    SUT_BLAME_ABOVE,   /* what concerns its whole supervisor: the begin of a life, or its end */
+    SUT_BLAME_ITSELF,  /* its own end, in time or late */
+    SUT_BLAME_SIBLING, /* the failure for which its group restarts */
+    SUT_BLAME_CALLER   /* a call on purpose: options->cause, nobody where it has no options */
+};
+
 struct sut_cue {
     enum sut_input input;
     enum sut_after after;     /* of STOP */
@@ -82,6 +90,7 @@ struct sut_options {
     struct sut_backoff backoff; /* of one that has its own delay */
     uint32_t shutdown_ms;       /* of SUT_SHUTDOWN_TIME */
     uint32_t after_count;
+    struct sut_id cause;   /* of its stop, where that is not its supervisor's: core/cause.h */
     struct sut_id after[]; /* the siblings, all before it in start order, that it starts after */
 };
 
@@ -116,9 +125,11 @@ struct sut_service {
     bool ordered : 1;         /* starts after the siblings of its options, and no others */
     bool needed : 1;          /* in a stop under way: by one that starts after it, and is up */
     bool late : 1;            /* it was not ready in its time, and this run is over by that */
+    bool blamed : 1;          /* its id is some cause: its path may be asked for once it is gone */
     bool first : 1;           /* not ready yet for the first time in its supervisor's life */
     enum sut_after after : 3; /* while it is asked to stop */
     enum sut_shutdown shutdown : 2; /* how long it may take to stop */
+    enum sut_blame blame : 2;       /* where the cause of its latest stop or restart is */
     enum sut_restart restart : 2;   /* after which ends it is restarted */
 };
 

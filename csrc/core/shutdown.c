@@ -7,6 +7,8 @@
 #include "core/supervisor.h"
 #include "core/tree.h"
 
+static const struct sut_id nobody = {0};
+
 /* All levels below have ended, or what still lives has been given up. */
 static void finish(struct sut_supervisor *sup) {
     sut_supervisor_enter(sup, SUT_SUPERVISOR_TERMINATED);
@@ -19,10 +21,15 @@ static void finish(struct sut_supervisor *sup) {
     if (sup->place) sut_supervisor_ask(sup, SUT_ATTEND_ENDED);
 }
 
+/* To stop with its supervisor. */
+static void ask(struct sut_service *service) {
+    if (sut_service_heeds(service, SUT_AFTER_KEEP)) service->blame = SUT_BLAME_ABOVE;
+    sut_service_stop(service, SUT_AFTER_KEEP);
+}
+
 /* Only what is not asked yet. */
 static void ask_one(struct sut_service *service) {
-    if (sut_service_pending(service) || service->state == SUT_STATE_RUNNING)
-        sut_service_stop(service, SUT_AFTER_KEEP);
+    if (sut_service_pending(service) || service->state == SUT_STATE_RUNNING) ask(service);
 }
 
 /* True while a stop must wait for it. */
@@ -46,7 +53,7 @@ static void ask_all(struct sut_supervisor *sup) {
     sup->cursor = NULL;
     while (service) {
         struct sut_service *before = sut_service_previous(service);
-        if (service->state != SUT_STATE_IDLE) sut_service_stop(service, SUT_AFTER_KEEP);
+        if (service->state != SUT_STATE_IDLE) ask(service);
         service = before;
     }
 }
@@ -90,8 +97,9 @@ void sut_supervisor_settled(struct sut_supervisor *sup) {
     }
 }
 
-static void stop_now(struct sut_supervisor *sup) {
+static void stop_now(struct sut_supervisor *sup, struct sut_id by) {
     sut_supervisor_enter(sup, SUT_SUPERVISOR_STOPPING);
+    if (sup->end == SUT_END_CANCELED) sup->ended_by = by; /* else it ends by itself */
     sup->stop_number = ++sup->tree->stop_number;
     sup->walking = sup->grouping = false;
     if (sup->awaited) sup->tree->host->ready(sup); /* who waits may be one that is to stop */
@@ -109,13 +117,16 @@ static void stop_now(struct sut_supervisor *sup) {
     sut_supervisor_settled(sup);
 }
 
-void sut_supervisor_stop(struct sut_supervisor *sup) {
+void sut_supervisor_request_stop(struct sut_supervisor *sup, struct sut_id by) {
     if (sup->place && sut_service_lives(sup->place))
-        sut_service_stop(sup->place, sup->place->restart == SUT_RESTART_TEMPORARY ? SUT_AFTER_RETIRE
-                                                                                  : SUT_AFTER_KEEP);
+        sut_service_request(
+            sup->place,
+            sup->place->restart == SUT_RESTART_TEMPORARY ? SUT_AFTER_RETIRE : SUT_AFTER_KEEP, by);
     else if (sut_supervisor_running(sup))
-        stop_now(sup);
+        stop_now(sup, by);
 }
+
+void sut_supervisor_stop(struct sut_supervisor *sup) { sut_supervisor_request_stop(sup, nobody); }
 
 static void look_again(struct sut_supervisor *sup) {
     if (sup->state != SUT_SUPERVISOR_TERMINATED) return;
@@ -157,7 +168,7 @@ static void hurry_service(struct sut_service *service, enum sut_hurry how) {
 }
 
 static void hurry_now(struct sut_supervisor *sup) {
-    if (sut_supervisor_running(sup)) stop_now(sup);
+    if (sut_supervisor_running(sup)) stop_now(sup, nobody);
     if (sup->state != SUT_SUPERVISOR_STOPPING) return;
     sup->advancing = true;
     sup->staged = false;
@@ -184,7 +195,7 @@ void sut_supervisor_attend(struct sut_supervisor *sup) {
     struct sut_service *place = sup->place;
     sup->attend = 0;
     sut_list_remove(&sup->attention);
-    if ((attend & SUT_ATTEND_STOP) && sut_supervisor_running(sup)) stop_now(sup);
+    if ((attend & SUT_ATTEND_STOP) && sut_supervisor_running(sup)) stop_now(sup, nobody);
     if (attend & SUT_ATTEND_HURRY) hurry_now(sup);
     if ((attend & SUT_ATTEND_ENDED) && place && sut_service_lives(place))
         sut_service_ended(place, sut_supervisor_end(sup), (struct sut_detail){0});

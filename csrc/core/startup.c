@@ -26,6 +26,7 @@ static void muster(struct sut_supervisor *sup, struct sut_service *service) {
     }
     service->grouped = false;
     service->first = true;
+    service->blame = SUT_BLAME_ABOVE;
     if (service->state == SUT_STATE_IDLE && comes_along(service))
         sut_service_enter_waiting(service);
     else if (service->state == SUT_STATE_IDLE)
@@ -40,6 +41,8 @@ static void open_life(struct sut_supervisor *sup) {
     sut_supervisor_lay_ghosts(sup);
     sut_supervisor_enter(sup, SUT_SUPERVISOR_NORMAL);
     sup->end = SUT_END_CANCELED;
+    sup->began_by = sup->place ? sut_service_cause(sup->place) : (struct sut_id){0};
+    sup->ended_by = (struct sut_id){0};
     sup->hurry = SUT_HURRY_NOT;
     sup->cursor = NULL;
     sut_policy_reset(&sup->score);

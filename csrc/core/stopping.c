@@ -92,14 +92,11 @@ void sut_life_ask(struct sut_service *service, const struct sut_cue *cue) {
         sut_life_arm(service, sut_time_after(tree->now_ns, time));
 }
 
-/* A second wish while it stops: to forget sticks, to retire too until the next life, else the later
- * one holds. To start again is what one does that stops with its group. */
+/* A second wish while it stops: the later one holds, unless the first one sticks; what is to retire
+ * may come back with the next life. */
 void sut_life_amend(struct sut_service *service, const struct sut_cue *cue) {
-    bool revives = cue->input == SUT_INPUT_START;
-    if (service->after == SUT_AFTER_FORGET) return;
-    if (service->after == SUT_AFTER_RETIRE && cue->after != SUT_AFTER_FORGET && !revives) return;
-    if (service->after == SUT_AFTER_GROUP && cue->after == SUT_AFTER_RESTART) return;
-    service->after = cue->after;
+    bool revives = cue->input == SUT_INPUT_START && service->after == SUT_AFTER_RETIRE;
+    if (revives || !sut_service_insists(service, cue->after)) service->after = cue->after;
 }
 
 /* One that runs meets an error first, and has a grace to end by it; one that waits is closed. */

@@ -17,6 +17,7 @@
 #ifndef SUT_CORE_SUPERVISOR_H
 #define SUT_CORE_SUPERVISOR_H
 
+#include "core/cause.h"
 #include "core/policy.h"
 #include "core/service.h"
 #include "core/strategy.h"
@@ -62,6 +63,9 @@ struct sut_supervisor {
     struct sut_service *at;     /* where the pass under way stands */
     struct sut_policy policy;
     struct sut_score score;
+    struct sut_id began_by; /* on whose account its life began */
+    struct sut_id culprit;  /* whose failure the latest restart of a group is for */
+    struct sut_id ended_by; /* on whose account it ends; none: of whoever stops its place */
     int64_t timeout_ns;
     int64_t backoff_ns;
     int64_t spacing_ns;
@@ -107,6 +111,9 @@ void sut_supervisor_begin(struct sut_supervisor *top);
 /* Stops it on purpose; a child supervisor as if its parent had stopped that child. Harmless when it
  * does not run. Cannot fail. */
 void sut_supervisor_stop(struct sut_supervisor *sup);
+
+/* The same on the account of `by`: of a service, which a place has options for, else of nobody. */
+void sut_supervisor_request_stop(struct sut_supervisor *sup, struct sut_id by);
 
 /* Closes by force whatever still lives below, now. Stops it first when it runs. Cannot fail. */
 void sut_supervisor_hurry(struct sut_supervisor *sup, enum sut_hurry how);
