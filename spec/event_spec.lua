@@ -83,6 +83,18 @@ describe("the text of an event", function()
         assert.equal("root/web: stopped (asked)", text_of({ type = "supervisor_stop", reason = "asked" }))
     end)
 
+    it("says because of whom, when that is somebody else and the error does not", function()
+        local function line(because_of, message)
+            return text_of({ type = "supervisor_stop", path = "root/a", because_of = because_of, reason = message })
+        end
+        assert.equal("root/a: stopped (stopped well), because of root/b", line("root/b", "stopped well"))
+        assert.equal("root/a: stopped (it)", line("root/a", "it"))
+        assert.equal("root/a: stopped (it)", line(nil, "it"))
+        assert.equal("root/a: stopped (root/a/w: boom)", line("root/a/w", "root/a/w: boom"))
+        assert.equal("root/a: stopped (root/a/w2: boom), because of root/a/w", line("root/a/w", "root/a/w2: boom"))
+        assert.equal([[root/a: stopped (it), because of a\nb]], line("a\nb", "it"))
+    end)
+
     it("is one line without control bytes, whatever the error says", function()
         local text = text_of({ error_msg = "a\nb\r\tc\0d\27[31me\127f\xFFg\xC2\x9Bh\xE2\x80\xA8i" })
         assert.is_nil(text:find("%c"))

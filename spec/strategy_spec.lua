@@ -155,7 +155,7 @@ describe("the members of a group", function()
         assert.is_nil(sup:children()[4].waiting_for and sup:children()[4].waiting_for:match("to stop"))
     end))
 
-    it("are told why: restarted, and in the next run, with their group", in_time(function(rt)
+    it("are told why, and in the next run again: restarted with their group", in_time(function(rt)
         local sup = served(rt, { strategy = "one_for_all" }, {})
         local causes, errors, fail = {}, {}, nil
         for _, name in ipairs { "a", "b", "c" } do
@@ -172,7 +172,7 @@ describe("the members of a group", function()
         settle()
         fail(true)
         settle()
-        assert.same({ a = "restarted", c = "restarted" }, causes)
+        assert.same({ a = "restarted with its group", c = "restarted with its group" }, causes)
         assert.same({ a = "restarted with its group", b = "the engine broke", c = "restarted with its group" }, errors)
         assert.equal("restarted with its group", sup:get_child("a").last_error)
     end))

@@ -2,7 +2,7 @@
  *
  * Removing and restarting single services.
  */
-#include "lua/supervisor.h"
+#include "lua/cause.h"
 #include "lua/wait.h"
 
 static struct sut_lua_supervisor *begin_call(lua_State *L, const char *fn) {
@@ -23,12 +23,14 @@ static void check_token(lua_State *L, const char *fn) {
 static void ask_to_remove(lua_State *L, struct sut_lua_supervisor *sup,
                           struct sut_service *service) {
     struct sut_id id = service->id;
+    struct sut_id by;
     sut_prepare(L, sup->rt);
     sut_token_outlives(sup->rt, service);
     /* A finalizer may have removed it meanwhile. */
     if (sut_slot_find(&sup->core.tree->slots, id) != service || service->ghost) return;
+    by = sut_caller_id(L, sup->rt, service);
     sut_prepare(L, sup->rt);
-    sut_service_stop(service, SUT_AFTER_FORGET);
+    sut_service_request(service, SUT_AFTER_FORGET, by);
     sut_loop_touch(&sup->rt->rt);
 }
 
@@ -109,11 +111,13 @@ static bool is_leaving(const struct sut_service *service) {
 int sut_supervisor_restart(lua_State *L) {
     struct sut_lua_supervisor *sup = begin_call(L, "restart");
     struct sut_service *service = sut_find_service(L, sup, 2, "restart");
+    struct sut_id by;
     if (!service) return 2;
     if (!sut_supervisor_running(&sup->core)) return sut_fail(L, SUT_ERR_NOT_RUNNING);
     if (is_leaving(service)) return sut_fail(L, SUT_ERR_UNKNOWN_SERVICE);
+    by = sut_caller_id(L, sup->rt, service);
     sut_prepare(L, sup->rt);
-    sut_service_stop(service, SUT_AFTER_RESTART);
+    sut_service_request(service, SUT_AFTER_RESTART, by);
     sut_loop_touch(&sup->rt->rt);
     return answer_true(L);
 }

@@ -2,7 +2,7 @@
  *
  * OTP's administration of single children: stop and keep, start again, forget, look at.
  */
-#include "lua/supervisor.h"
+#include "lua/cause.h"
 #include "lua/wait.h"
 
 /* The child that the call is about: NULL with nil, err pushed when it cannot be. */
@@ -35,15 +35,17 @@ static int answer_true(lua_State *L) {
 /* OTP: a temporary child is forgotten with its stop. */
 static void ask(lua_State *L, struct sut_lua_supervisor *sup, struct sut_id id) {
     struct sut_service *service;
+    struct sut_id by;
     sut_prepare(L, sup->rt);
     service = sut_tree_find(sup->core.tree, id);
     if (!service) return; /* a finalizer has removed it meanwhile */
     if (service->restart == SUT_RESTART_TEMPORARY) sut_token_outlives(sup->rt, service);
     service = sut_tree_find(sup->core.tree, id);
     if (!service) return;
+    by = sut_caller_id(L, sup->rt, service);
     sut_prepare(L, sup->rt);
-    sut_service_stop(service,
-                     service->restart == SUT_RESTART_TEMPORARY ? SUT_AFTER_RETIRE : SUT_AFTER_KEEP);
+    sut_service_request(
+        service, service->restart == SUT_RESTART_TEMPORARY ? SUT_AFTER_RETIRE : SUT_AFTER_KEEP, by);
     sut_loop_touch(&sup->rt->rt);
 }
 
@@ -97,9 +99,11 @@ static bool check_stopped(lua_State *L, const struct sut_service *service) {
 int sut_supervisor_restart_child(lua_State *L) {
     struct sut_lua_supervisor *sup;
     struct sut_service *service = begin_call(L, "restart_child", &sup);
+    struct sut_id by;
     if (!service || !check_stopped(L, service)) return 2;
+    by = sut_caller_id(L, sup->rt, service);
     sut_prepare(L, sup->rt);
-    sut_service_stop(service, SUT_AFTER_RESTART);
+    sut_service_request(service, SUT_AFTER_RESTART, by);
     sut_loop_touch(&sup->rt->rt);
     return answer_true(L);
 }

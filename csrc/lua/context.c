@@ -191,13 +191,17 @@ static void push_own_cause(lua_State *L, const struct sut_derived *derived) {
 
 void sut_context_push_cause(lua_State *L, int index) {
     struct sut_context *origin = push_origin(L, index);
-    if (is_live(origin))
-        sut_service_context_push_cause(L, lua_gettop(L));
-    else if (origin->kind == SUT_CONTEXT_SERVICE)
-        push_own_err(L, origin);
-    else
-        push_own_cause(L, derived_of(origin));
-    lua_remove(L, -2);
+    int at = lua_gettop(L);
+    if (is_live(origin)) {
+        sut_service_context_push_cause(L, at);
+    } else {
+        if (origin->kind == SUT_CONTEXT_SERVICE)
+            push_own_err(L, origin);
+        else
+            push_own_cause(L, derived_of(origin));
+        lua_pushnil(L);
+    }
+    lua_remove(L, at);
 }
 
 /* ---- ending ---- */

@@ -77,7 +77,7 @@ struct sut_context *sut_check_context(lua_State *L, int arg);
 /* The context when the value at the index is one, else NULL. Never raises. */
 struct sut_context *sut_to_context(lua_State *L, int index);
 
-/* Pushes ctx:err() and ctx:cause() of the context at the index. */
+/* Pushes ctx:err(), and the two values of ctx:cause(), of the context at the index. */
 void sut_context_push_err(lua_State *L, int index);
 void sut_context_push_cause(lua_State *L, int index);
 
@@ -117,7 +117,8 @@ int sut_context_ready(lua_State *L);
 /* The id of the service whose run has this guard. */
 struct sut_id sut_guard_service(const struct sut_guard *guard);
 
-/* For a live service's context: pushes why it was asked to stop, or nil while it was not. */
+/* For a live service's context: pushes why it was asked to stop, of the cause also on whose
+ * account, or nil while it was not. */
 void sut_service_context_push_err(lua_State *L, int index);
 void sut_service_context_push_cause(lua_State *L, int index);
 

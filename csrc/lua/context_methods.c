@@ -110,7 +110,7 @@ static int err(lua_State *L) {
 static int cause(lua_State *L) {
     (void)sut_check_context(L, 1);
     sut_context_push_cause(L, 1);
-    return 1;
+    return 2;
 }
 
 static int deadline(lua_State *L) {

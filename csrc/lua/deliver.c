@@ -9,6 +9,7 @@
 #include "lua/deliver.h"
 
 #include "core/alloc.h"
+#include "lua/cause.h"
 #include "lua/hog.h"
 
 #include <stdio.h>
@@ -125,6 +126,14 @@ static double wall_time(const struct sut_delivery *to) {
     return sut_seconds(rt->wall_ns + to->event->time_ns);
 }
 
+/* Ends, and begins and ends of runs and lives: on whose account. */
+static void set_cause(lua_State *L, const struct sut_delivery *to) {
+    const struct sut_event *event = to->event;
+    if (event->type > SUT_EVENT_SERVICE_TERMINATE && event->type < SUT_EVENT_SERVICE_START) return;
+    sut_push_cause(L, &to->sup->core, event->cause);
+    sut_set(L, "because_of");
+}
+
 static void set_common(lua_State *L, const struct sut_delivery *to) {
     const struct sut_event *event = to->event;
     lua_pushstring(L, sut_event_name(event->type));
@@ -139,6 +148,7 @@ static void set_common(lua_State *L, const struct sut_delivery *to) {
     sut_set(L, "supervisor_name");
     sut_push_path(L, &to->sup->core, event->service);
     sut_set(L, "path");
+    set_cause(L, to);
     if (event->type <= SUT_EVENT_RESUME) sut_set_number(L, "current_failures", event->score);
     if (event->type <= SUT_EVENT_SERVICE_TERMINATE)
         sut_set_number(L, "failure_threshold", sut_policy_limit(&to->sup->core.policy));

@@ -5,6 +5,7 @@
 #include "lua/runtime.h"
 
 #include "core/alloc.h"
+#include "lua/cause.h"
 #include "lua/context.h"
 #include "lua/cpu_share.h"
 #include "lua/hog.h"
@@ -309,6 +310,7 @@ static void give_up(struct sut_lua_runtime *rt) {
     for (struct sut_event *event = rt->rt.tree.events.first; event; event = event->next)
         sut_free(event->detail.block); /* not told any more */
     sut_tree_free(&rt->rt.tree);
+    sut_departed_free(rt);
     if (rt->self->fallback == rt) rt->self->fallback = NULL;
 }
 

@@ -31,7 +31,9 @@ struct sut_lua_runtime {
     double epoch_s;       /* wall time at 0 of a virtual clock */
     int64_t wall_ns;      /* wall time at 0 of a real clock, as last looked up */
     int attached_ref;     /* registry reference while a foreign loop may call us, else LUA_NOREF */
-    struct sut_driver *driver; /* csrc/lua/luv.c */
+    struct sut_driver *driver;     /* csrc/lua/luv.c */
+    struct sut_departed *departed; /* csrc/lua/cause.c */
+    uint32_t last_departed;        /* the place in it that was filled last */
 };
 
 static inline struct sut_lua_runtime *sut_runtime_of(struct sut_runtime *rt) {

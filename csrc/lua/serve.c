@@ -144,6 +144,12 @@ static int wait_for_end(lua_State *L, struct sut_lua *self, struct sut_coroutine
     return sut_wait(L, self, co, SUT_WAIT_SUPERVISOR, SUT_NEVER, served, context);
 }
 
+/* Whoever stops the service that serves, stops what it serves. */
+static struct sut_id cause_of(struct sut_coroutine *co) {
+    if (co->kind != SUT_COROUTINE_SERVICE) return (struct sut_id){0};
+    return sut_service_cause(&sut_service_of_coroutine(co)->core);
+}
+
 static int served(lua_State *L, int status, lua_KContext context) {
     struct sut_lua *self = sut_self(L);
     struct sut_lua_supervisor *sup = lua_touserdata(L, SERVE_SUPERVISOR);
@@ -154,7 +160,7 @@ static int served(lua_State *L, int status, lua_KContext context) {
     if (context == GIVING_UP) co->shields--;
     if (woken == SUT_WOKEN_CANCEL && context == SERVING) {
         sut_prepare(L, sup->rt);
-        sut_supervisor_stop(&sup->core);
+        sut_supervisor_request_stop(&sup->core, cause_of(co));
         context = GIVING_UP;
     }
     pushed = sut_handle_reason(L, SERVE_SUPERVISOR, SERVE_HANDLE);

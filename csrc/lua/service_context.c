@@ -5,8 +5,8 @@
  * While the run lasts the guard leads to the service; after it the id does, if the service is there
  * still.
  */
+#include "lua/cause.h"
 #include "lua/context.h"
-#include "lua/supervisor.h"
 
 #include <string.h>
 
@@ -94,26 +94,45 @@ void sut_service_context_push_err(lua_State *L, int index) {
     }
 }
 
-/* Pushes what the nearest supervisor that ends by itself ends with, or why it was asked. */
-static void push_own_cause(lua_State *L, const struct sut_service *service) {
+/* Pushes what the supervisor ends with. */
+static void push_reason(lua_State *L, const struct sut_supervisor *sup) {
+    sut_push_object(L, sup);
+    (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_REASON);
+    lua_remove(L, -2);
+}
+
+static const char *word_for(const struct sut_service *service) {
     static const char *const words[] = {
-        [SUT_AFTER_KEEP] = "stopped",    [SUT_AFTER_RESTART] = "restarted",
-        [SUT_AFTER_FORGET] = "removed",  [SUT_AFTER_RETIRE] = "stopped",
-        [SUT_AFTER_QUEUE] = "restarted", [SUT_AFTER_BACK_OFF] = "restarted",
-        [SUT_AFTER_GROUP] = "restarted",
+        [SUT_AFTER_KEEP] = "stopped",
+        [SUT_AFTER_RESTART] = "restarted",
+        [SUT_AFTER_FORGET] = "removed",
+        [SUT_AFTER_RETIRE] = "stopped",
+        [SUT_AFTER_QUEUE] = "restarted",
+        [SUT_AFTER_BACK_OFF] = "restarted",
+        [SUT_AFTER_GROUP] = "restarted with its group",
     };
-    for (; service; service = service->parent->place) {
+    return words[service->after];
+}
+
+/* Pushes what the nearest supervisor that ends by itself ends with, or why the service was asked,
+ * or the nearest above that is not just to stop; and on whose account. */
+static void push_own_cause(lua_State *L, const struct sut_service *asked) {
+    const struct sut_supervisor *here = asked->parent;
+    struct sut_id by = sut_service_cause(asked);
+    for (const struct sut_service *service = asked; service; service = service->parent->place) {
         const struct sut_supervisor *sup = service->parent;
-        if (sup->end != SUT_END_CANCELED && sup->end != SUT_END_PLAIN) {
-            sut_push_object(L, sup);
-            (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_REASON);
-            lua_remove(L, -2);
-            return;
-        }
-        if (service->after != SUT_AFTER_KEEP || !sup->place) {
-            lua_pushstring(L, words[service->after]);
-            return;
-        }
+        bool over = sup->end != SUT_END_CANCELED && sup->end != SUT_END_PLAIN;
+        if (!over && service->after == SUT_AFTER_KEEP && sup->place) continue;
+        if (over)
+            by = sup->ended_by;
+        else if (service->after != SUT_AFTER_KEEP)
+            by = sut_service_cause(service);
+        if (over)
+            push_reason(L, sup);
+        else
+            lua_pushstring(L, word_for(service));
+        sut_push_cause(L, here, by);
+        return;
     }
 }
 
@@ -121,9 +140,11 @@ void sut_service_context_push_cause(lua_State *L, int index) {
     struct sut_lua_service *service = find(L, index);
     if (!was_asked(service)) {
         lua_pushnil(L);
+        lua_pushnil(L);
     } else if (push_ended_context(L, service)) {
-        sut_context_push_cause(L, -1);
-        lua_remove(L, -2);
+        int at = lua_gettop(L);
+        sut_context_push_cause(L, at);
+        lua_remove(L, at);
     } else {
         push_own_cause(L, &service->core);
     }

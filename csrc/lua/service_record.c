@@ -5,6 +5,7 @@
 #include "lua/service.h"
 
 #include "core/alloc.h"
+#include "lua/cause.h"
 #include "lua/cpu_share.h"
 #include "lua/runtime.h"
 #include "lua/supervisor.h"
@@ -56,6 +57,8 @@ void sut_service_released(struct sut_runtime *runtime, struct sut_service *core)
     struct sut_lua_service *service = sut_service_of(core);
     sut_service_left(core);
     sut_token_outlives(rt, core);
+    sut_cause_outlives(rt, core);
+    sut_supervisor_gone(core);
     sut_service_drop_thread(service);
     drop_body(rt->hooks, service);
     sut_service_free(service);

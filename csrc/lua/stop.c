@@ -2,7 +2,7 @@
  *
  * Stopping a supervisor, and waiting for its end.
  */
-#include "lua/supervisor.h"
+#include "lua/cause.h"
 #include "lua/wait.h"
 
 /* ---- waiting for the end ---- */
@@ -51,8 +51,9 @@ static int wait_for_report(lua_State *L, struct sut_lua *self, struct sut_lua_su
 }
 
 static void ask_to_stop(lua_State *L, struct sut_lua_supervisor *sup) {
+    struct sut_id by = sut_caller_id(L, sup->rt, sup->core.place);
     sut_prepare(L, sup->rt);
-    sut_supervisor_stop(&sup->core);
+    sut_supervisor_request_stop(&sup->core, by);
     sut_loop_touch(&sup->rt->rt);
 }
 

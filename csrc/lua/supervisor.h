@@ -98,12 +98,18 @@ void sut_token_outlives(struct sut_lua_runtime *rt, struct sut_service *service)
  * Going up by it always comes to an end. */
 const struct sut_service *sut_hangs_from(const struct sut_supervisor *sup);
 
+/* The same, or where it hung until just now: an event of that time is told later. */
+const struct sut_service *sut_way_up(const struct sut_supervisor *sup);
+
 /* Takes it out of the object that contains it, if one does. Never raises. */
 void sut_uncontain(lua_State *L, struct sut_lua_supervisor *sup);
 
 /* Pushes the path of a supervisor, or of a service, as a string. May raise for memory. */
 void sut_push_path(lua_State *L, const struct sut_supervisor *sup,
                    const struct sut_service *service);
+
+/* The path in memory that is the caller's, or NULL without memory. Never raises. */
+char *sut_copy_path(const struct sut_supervisor *sup, const struct sut_service *service);
 
 /* Writes that path, NUL-terminated; of a long one as many names at its end as have room, or the
  * beginning of the last. `size` is more than 4. Async-signal-safe; never raises. */

@@ -7,6 +7,8 @@
  */
 #include "lua/supervisor.h"
 
+#include "core/alloc.h"
+
 #include <string.h>
 
 /* ---- paths ---- */
@@ -49,15 +51,14 @@ const struct sut_service *sut_hangs_from(const struct sut_supervisor *sup) {
     return own->container ? &own->container->core : NULL;
 }
 
-/* Where it hung until just now too: an event of that time is told later. */
-static const struct sut_service *way_up(const struct sut_supervisor *sup) {
+const struct sut_service *sut_way_up(const struct sut_supervisor *sup) {
     return !sup->place && sup->left ? sup->left : sut_hangs_from(sup);
 }
 
 /* The way up from a service. A supervisor inside an object has a name of its own. */
 static void put_service(struct path *path, const struct sut_service *service) {
     while (service) {
-        const struct sut_service *up = way_up(service->parent);
+        const struct sut_service *up = sut_way_up(service->parent);
         put_name(path, sut_service_text(service), service->name.length, service->name.number);
         put_slash(path);
         if (!up || !up->child) {
@@ -71,7 +72,7 @@ static void put_service(struct path *path, const struct sut_service *service) {
 /* Writes as much as there is room for; returns the whole length. */
 static size_t write_path(struct path *path, const struct sut_supervisor *sup,
                          const struct sut_service *service) {
-    const struct sut_service *up = way_up(sup);
+    const struct sut_service *up = sut_way_up(sup);
     if (!service && (!up || !up->child)) {
         put_supervisor(path, sup);
         if (up) put_slash(path);
@@ -98,6 +99,14 @@ void sut_push_path(lua_State *L, const struct sut_supervisor *sup,
     } while (length > room);
     (void)lua_pushlstring(L, out + room - length, length);
     lua_remove(L, -2);
+}
+
+char *sut_copy_path(const struct sut_supervisor *sup, const struct sut_service *service) {
+    char nowhere[1];
+    size_t room = write_path(&(struct path){.out = nowhere}, sup, service);
+    char *text = sut_calloc(room + 1);
+    if (text) (void)write_path(&(struct path){.out = text, .room = room}, sup, service);
+    return text;
 }
 
 void sut_path_text(const struct sut_supervisor *sup, const struct sut_service *service, char *out,

@@ -81,7 +81,6 @@ static void release_first(struct sut_runtime *rt) {
     struct sut_list *node = rt->tree.released.next;
     struct sut_service *service = SUT_CONTAINER(node, struct sut_service, u.work);
     sut_list_remove(node);
-    sut_supervisor_gone(service);
     rt->above->release(rt, service);
 }
 

@@ -41,7 +41,8 @@ struct sut_above {
     int (*deliver)(struct sut_runtime *rt, struct sut_event *event);
     /* Close a service by force, and feed its end. */
     void (*kill)(struct sut_runtime *rt, struct sut_service *service);
-    /* The service has left the tree; its memory is the host's. */
+    /* The service has left the tree; its memory is the host's. It calls sut_supervisor_gone when
+     * nothing asks for the path of what was below it any more. */
     void (*release)(struct sut_runtime *rt, struct sut_service *service);
     /* A supervisor has terminated, or what outlived it has ended. */
     void (*finished)(struct sut_runtime *rt, struct sut_supervisor *sup);

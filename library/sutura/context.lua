@@ -54,10 +54,15 @@ function Context:err() end
 --- Why it ended, or nil while it lives.
 ---
 --- What its cancel function was given, the name of a signal, else its `err`. In a service that was asked to stop: the
---- cause of the context given to `serve`, else the value that the tree ends with, else "stopped", "removed" or
---- "restarted".
+--- cause of the context given to `serve`, else the value that the tree ends with, else "stopped", "removed",
+--- "restarted" or "restarted with its group".
+---
+--- The second value says because of whom: the path of the service whose failure, end or call it comes of, however many
+--- supervisors lie between, also when that has left the tree since; nil for nobody in the tree (the main program, a
+--- hook, a signal, a context), and in other contexts. Source: Go's context.Cause; the second value is ours.
 ---@nodiscard
----@return any cause
+---@return any why
+---@return string? by a path
 function Context:cause() end
 
 --- The time at which it ends by itself, by its own deadline or one above it, or nil.

@@ -45,6 +45,7 @@ function Event:map() end
 ---@field queued? true when it restarts after the pause
 ---@field delay? number seconds, after jitter, when it restarts after a delay of its own
 ---@field stopping boolean whether it was asked to stop: not counted then
+---@field because_of? string path of the service whose end began it: its own, or of a supervisor the one that ended it; when stopping, of who caused that, nil for nobody in the tree
 ---@field error any the value that was raised
 ---@field error_msg string its text
 ---@field panic_msg string the same text
@@ -61,6 +62,7 @@ function Event:map() end
 ---@field queued? true when it restarts after the pause
 ---@field delay? number seconds, after jitter, when it restarts after a delay of its own
 ---@field stopping boolean whether it was asked to stop: not counted then
+---@field because_of? string path of the service whose end began it: its own, or of a supervisor the one that ended it; when stopping, of who caused that, nil for nobody in the tree
 ---@field error? any what it returned as its error
 ---@field error_msg? string its text
 
@@ -103,22 +105,26 @@ function Event:map() end
 --- A run begins. Only with `lifecycle_events`. Source: ours.
 ---@class sutura.ServiceStartEvent: sutura.ServiceEvent
 ---@field type "service_start"
----@field reason string "first start", or why the run before ended: "returned without an error", "restarted on purpose", "stopped", or the text of its error
+---@field reason string "first start", or why the run before ended: "returned without an error", "restarted on purpose", "restarted with its group", "stopped", or the text of its error
+---@field because_of? string path of the service that this restart comes of: its own, the sibling's that failed, the caller's; nil at a first start, and for nobody in the tree
 
 --- A run has ended. Only with `lifecycle_events`. Source: ours.
 ---@class sutura.ServiceStopEvent: sutura.ServiceEvent
 ---@field type "service_stop"
 ---@field reason "returned"|"error"|"panic"|"do not restart"|"terminate tree"|"stopped"
+---@field because_of? string path of the service that its end comes of: its own, or of who caused the stop; nil for nobody in the tree
 
 --- A supervisor begins to serve. Only with `lifecycle_events`. Source: ours.
 ---@class sutura.SupervisorStartEvent: sutura.Event
 ---@field type "supervisor_start"
 ---@field reason "served"|"first start"|"started again" the first of a root
+---@field because_of? string path of the service that this restart comes of; nil at a first start, when it is served, and for nobody in the tree
 
 --- A supervisor has ended. Only with `lifecycle_events`. Source: ours.
 ---@class sutura.SupervisorStopEvent: sutura.Event
 ---@field type "supervisor_stop"
 ---@field reason "panic"|"do not restart"|"terminate tree"|"stopped"|"auto shutdown"|"gave up"|"start failed"
+---@field because_of? string path of the service that its end comes of; nil for nobody in the tree
 
 --- One call of a stack trace.
 ---@class sutura.Frame

@@ -35,6 +35,7 @@ local waiting = require "sutura.waiting"
 ---@field killed? boolean
 ---@field waiting_for? string
 ---@field reason? string
+---@field because_of? string path
 local event = {}
 
 local MAX_MESSAGE = 1024 -- Bytes of an error's text in the line of an event.
@@ -192,10 +193,21 @@ local function path_of(self)
     return line_of(path, MAX_PATH)
 end
 
+-- On whose account, where that is somebody else's and the error does not begin with it.
+local function blame(self, happened)
+    local because_of = rawget(self, "because_of")
+    if because_of == nil or rawequal(because_of, rawget(self, "path")) then
+        return ""
+    end
+    because_of = line_of(because_of, MAX_PATH)
+    return happened:find(because_of .. ": ", 1, true) and "" or ", because of " .. because_of
+end
+
 local function describe(self)
     local kind = rawget(self, "type")
-    local happened = type(kind) == "string" and HAPPENED[kind]
-    return ("%s: %s"):format(path_of(self), happened and happened(self) or line_of(kind, 60))
+    local words = type(kind) == "string" and HAPPENED[kind]
+    local happened = words and words(self) or line_of(kind, 60)
+    return ("%s: %s%s"):format(path_of(self), happened, blame(self, happened))
 end
 
 -- A value as a JSON encoder takes it, or nil for one that stays out.
