@@ -141,6 +141,17 @@ describe("a closer of a service that is closed by force", function()
         assert.equal(11, rt:now())
     end))
 
+    it("is in the runtime of its service", virtual.test(function(rt)
+        local at, context
+        local sup = serve(rt, function()
+            local _ <close> = closing(function() at, context = sutura.now(), sutura.context() end)
+            hang()
+        end)
+        sup:stop()
+        assert.equal(11, at)
+        assert.is_true(context:wait(0) == false)
+    end))
+
     it("that raises is one panic of a stopping service, and the others run", virtual.test(function(rt)
         local after
         local sup, told = serve(rt, function()

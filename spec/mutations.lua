@@ -184,6 +184,8 @@ return {
         from = '"close_budget", 0.1)', to = '"close_budget", 1.5)' }),
     ring("coroutine.c", { name = "closer-may-wait", spec = "close_spec",
         from = "co->closing = true;", to = "co->closing = false;" }),
+    ring("coroutine.c", { name = "closers-act-elsewhere", spec = "close_spec",
+        from = "    self->runtime = sut_rt(co);\n    close_deadline", to = "    close_deadline" }),
     ring("wait.c", { name = "wait-under-a-foreign-resume", spec = "nested_spec",
         from = "if (L != self->active)", to = "if (false)" }),
     ring("nested.c", { name = "shield-stays-behind", spec = "nested_spec",

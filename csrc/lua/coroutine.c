@@ -137,12 +137,14 @@ static int close_thread(lua_State *thread, lua_State *from) {
 int sut_coroutine_close(struct sut_coroutine *co) {
     struct sut_lua *self = sut_rt(co)->self;
     struct sut_coroutine *current = self->current;
+    struct sut_lua_runtime *runtime = self->runtime;
     lua_State *active = self->active;
     lua_State *inner = sut_innermost(co->thread);
     uint64_t outer_deadline = close_deadline;
     int status;
     co->closing = true;
     self->current = co;
+    self->runtime = sut_rt(co);
     close_deadline = uv_hrtime() + (uint64_t)sut_rt(co)->close_budget_ns;
     while (inner != co->thread) {
         lua_State *outer = just_outside(co->thread, inner);
@@ -154,6 +156,7 @@ int sut_coroutine_close(struct sut_coroutine *co) {
     status = close_thread(co->thread, self->from);
     self->active = active;
     self->current = current;
+    self->runtime = runtime;
     co->closing = false;
     close_deadline = outer_deadline;
     return status;
