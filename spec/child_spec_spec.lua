@@ -116,6 +116,28 @@ describe("readiness", function()
     end)
 end)
 
+describe("a heartbeat", function()
+    it("is a number of seconds, in any service that is no supervisor", function()
+        assert.same({ heartbeat = 5.0 }, options({ heartbeat = 5 }))
+        assert.same({ heartbeat = 0.5 }, options({ heartbeat = 0.5 }, { serve = nothing }))
+    end)
+
+    it("is refused when it is no such number, and for a supervisor", function()
+        local words = "add: field 'heartbeat': expected a finite number > 0, got "
+        refuses({
+            [words .. "the number 0"] = { heartbeat = 0 },
+            [words .. "the number -1"] = { heartbeat = -1 },
+            [words .. "the number inf"] = { heartbeat = math.huge },
+            [words .. "the number NaN"] = { heartbeat = 0 / 0 },
+            [words .. 'the string "5"'] = { heartbeat = "5" },
+            [words .. "the boolean true"] = { heartbeat = true },
+        })
+        refuses({
+            ["add: field 'heartbeat' is not for a supervisor, only for what runs below it"] = { heartbeat = 5 },
+        }, sutura.supervisor("inner"))
+    end)
+end)
+
 describe("a delay of its own", function()
     it("has every number filled in", function()
         local cases = {

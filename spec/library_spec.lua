@@ -124,10 +124,13 @@ local function eventful_life()
             { name = "fails", run = error, restart = "transient", significant = true, backoff = {} },
         } }), { restart = "temporary" })
         sup:template { name = "conns", run = sutura.sleep, max_children = 1 }:start(1e6)
-        sup:add { name = "readies", ready = "notify", start_timeout = 1, after = { "conns" }, run = function(ctx)
-            ctx:ready("info")
-            sutura.sleep(1e6)
-        end }
+        sup:add {
+            name = "readies", ready = "notify", start_timeout = 1, heartbeat = 1e7, after = { "conns" },
+            run = function(ctx)
+                ctx:ready("info")
+                sutura.sleep(1e6)
+            end,
+        }
         sup:add("panics", function(ctx)
             for key in pairs(classes["sutura.Context"]) do
                 life.context[key] = life.context[key] or ctx[key]

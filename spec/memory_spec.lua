@@ -310,6 +310,10 @@ describe("wherever memory runs out in the life of a tree", function()
                         ctx:wait()
                     end)
                 end
+                sup:add("beats", function(ctx)
+                    if ctx.run == 1 then sutura.sleep(1e6) end
+                    while not ctx:wait(1) do ctx:beat() end
+                end, { heartbeat = 1.5 })
                 local nested = rt:supervisor("N", { event_hook = record })
                 nested:add("leaf", function(ctx) ctx:wait() end)
                 sup:add(nested)

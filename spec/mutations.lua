@@ -332,6 +332,28 @@ return {
     ring("add.c", { name = "hook-stops-at-the-first-level", spec = "hook_spec",
         from = "if (service->child) give_hook(L, from, service->child);", to = "" }),
 
+    -- ---- heartbeats ----
+
+    ring("service.c", { name = "promise-outlives-the-wish-to-stop", spec = "heartbeat_spec",
+        from = "    bool comes = sut_coroutine_cancel(&service->co);\n    sut_heartbeat_end(service);",
+        to = "    bool comes = sut_coroutine_cancel(&service->co);" }),
+    ring("service.c", { name = "promise-outlives-the-run", spec = "heartbeat_spec",
+        from = "    sut_heartbeat_end(service);\n    sut_service_drop_info", to = "    sut_service_drop_info" }),
+    ring("service.c", { name = "closer-spoils-the-trace", spec = "heartbeat_spec",
+        from = "    failure = take_failure(self, NULL);\n    if (failure && co->thread) failure->has_variables = "
+            .. "take_variables(service);\n    if (co->thread) (void)sut_coroutine_close(co);\n",
+        to = "    if (co->thread) (void)sut_coroutine_close(co);\n    failure = take_failure(self, NULL);\n" }),
+    ring("heartbeat.c", { name = "who-is-ready-has-no-turn", spec = "heartbeat_spec",
+        from = "is_ready(&service->co) && heartbeat->grace != SUT_GRACE_TURN", to = "false" }),
+    ring("heartbeat.c", { name = "who-is-ready-has-every-turn", spec = "heartbeat_spec",
+        from = " && heartbeat->grace != SUT_GRACE_TURN", to = "" }),
+    ring("heartbeat.c", { name = "who-is-passed-over-has-no-turn", spec = "heartbeat_spec",
+        from = "service->co.resumes == heartbeat->resumes", to = "false" }),
+    ring("heartbeat.c", { name = "loop-that-is-late-judges-at-once", spec = "heartbeat_spec",
+        from = "now_ns > heartbeat->due_ns && heartbeat->grace", to = "false && heartbeat->grace" }),
+    ring("heartbeat.c", { name = "beat-of-a-run-that-is-over", spec = "heartbeat_spec",
+        from = "if (heartbeat && heartbeat->due_ns != SUT_NEVER) put_off", to = "if (heartbeat) put_off" }),
+
     -- ---- errors and texts ----
 
     lua("errors.lua", { name = "is-looks-at-causes-alone", spec = "errors_spec",

@@ -59,11 +59,11 @@ describe("the spec of a template", function()
     it("has the options of all its children", function()
         local _, options = spec.template(template({
             restart = "temporary", shutdown = 2, kill = false, ready = "notify", start_timeout = 3,
-            backoff = { min = 1, max = 2 },
+            heartbeat = 4, backoff = { min = 1, max = 2 },
         }), 1)
         assert.same({
             restart = "temporary", shutdown = 2.0, kill = false, ready = true, start_timeout = 3.0,
-            backoff = { min = 1.0, max = 2.0, factor = 2.0, reset_after = 2.0 },
+            heartbeat = 4.0, backoff = { min = 1.0, max = 2.0, factor = 2.0, reset_after = 2.0 },
         }, options)
     end)
 

@@ -33,7 +33,7 @@ describe("the plan of a tree", function()
         local sup = rt:supervisor("root", { auto_shutdown = "any_significant", children = {
             { name = "web", run = idle, after = { "db", "cache" } },
             { name = "plain", run = idle },
-            { name = "db", run = idle, ready = "notify", start_timeout = 5 },
+            { name = "db", run = idle, ready = "notify", start_timeout = 5, heartbeat = 2 },
             { name = "cache", run = idle, restart = "transient", after = { "db" } },
             { name = "job", run = idle, restart = "temporary", significant = true, kill = false },
             { name = "poller", run = idle, backoff = { max = 30 }, shutdown = "kill", after = {} },
@@ -42,7 +42,7 @@ describe("the plan of a tree", function()
         local text = tree_text.plan(sup:tree())
         assert.matches(", auto_shutdown any_significant$", line(text, "root"))
         assert.equal("worker", line(text, "plain"))
-        assert.equal("worker, ready notify, start_timeout 5", line(text, "db"))
+        assert.equal("worker, ready notify, start_timeout 5, heartbeat 2", line(text, "db"))
         assert.equal("worker, restart transient, after db", line(text, "cache"))
         assert.equal("worker, after db and cache", line(text, "web"))
         assert.equal("worker, restart temporary, significant, kill false", line(text, "job"))

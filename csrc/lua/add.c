@@ -6,6 +6,7 @@
 #include "lua/options.h"
 
 #include "core/alloc.h"
+#include "lua/heartbeat.h"
 
 #include <string.h>
 
@@ -183,11 +184,11 @@ static struct sut_refs keep(lua_State *L, struct sut_lua_supervisor *sup,
 
 /* The extras, where some are needed. False without memory. */
 static bool give_extras(struct sut_lua_service *service, struct sut_refs refs,
-                        const struct sut_lua_supervisor *inner) {
-    if (!inner && refs.jitter == LUA_NOREF) return true;
+                        const struct sut_lua_supervisor *inner, int64_t heartbeat_ns) {
+    if (!inner && refs.jitter == LUA_NOREF && !heartbeat_ns) return true;
     if (!sut_service_extras(service)) return false;
     service->extras->jitter_ref = refs.jitter;
-    return true;
+    return !heartbeat_ns || sut_heartbeat_promise(service, heartbeat_ns);
 }
 
 struct sut_lua_service *sut_add(lua_State *L, int sup_index, const struct sut_newcomer *new) {
@@ -206,7 +207,7 @@ struct sut_lua_service *sut_add(lua_State *L, int sup_index, const struct sut_ne
     }
     refs = keep(L, sup, new, inner);
     service = prepare(L, sup, new, refs.body);
-    if (!service || !give_extras(service, refs, inner) ||
+    if (!service || !give_extras(service, refs, inner, sut_options_heartbeat(L, new->opts)) ||
         sut_supervisor_add(&sup->core, &service->core) != SUT_OK) {
         give_back(L, sup, service, refs);
         luaL_error(L, "not enough memory");

@@ -114,6 +114,9 @@ int sut_service_context_field(lua_State *L, int index, const char *field);
 /* Method of contexts: ready([info]), of a service's alone. */
 int sut_context_ready(lua_State *L);
 
+/* csrc/lua/heartbeat.c, likewise: beat(). */
+int sut_context_beat(lua_State *L);
+
 /* The id of the service whose run has this guard. */
 struct sut_id sut_guard_service(const struct sut_guard *guard);
 

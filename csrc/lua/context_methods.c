@@ -221,6 +221,7 @@ void sut_open_context(lua_State *L) {
                                        {"value", value},
                                        {"wait", wait},
                                        {"ready", sut_context_ready},
+                                       {"beat", sut_context_beat},
                                        {NULL, NULL}};
     luaL_newmetatable(L, SUT_CONTEXT_TYPE);
     lua_pushcfunction(L, context_tostring);

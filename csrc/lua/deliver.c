@@ -220,9 +220,10 @@ static int deliver(lua_State *L) {
 /* The event is told: what its end had left goes. */
 static void drop_detail(const struct sut_delivery *to) {
     struct sut_detail *detail = &to->event->detail;
+    const struct sut_failure *failure = detail->block;
+    bool on_thread = detail->ref > 0 || (failure && failure->has_variables);
     sut_free(detail->block);
-    if (to->service && !to->service->core.child && detail->ref > 0)
-        sut_service_drop_thread(to->service);
+    if (to->service && !to->service->core.child && on_thread) sut_service_drop_thread(to->service);
     *detail = (struct sut_detail){0};
 }
 

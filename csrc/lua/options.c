@@ -152,6 +152,8 @@ void sut_options_check(lua_State *L, const struct sut_lua_supervisor *sup, int o
                    sup->name);
 }
 
+/* ---- what the service keeps ---- */
+
 enum sut_on_hog sut_options_on_hog(lua_State *L, int opts) {
     enum sut_on_hog on_hog = SUT_HOG_YIELD;
     if (!sut_has_options(L, opts)) return on_hog;
@@ -169,7 +171,9 @@ double sut_options_cpu_share(lua_State *L, int opts) {
     return part;
 }
 
-/* ---- the jitter of its own delay ---- */
+int64_t sut_options_heartbeat(lua_State *L, int opts) {
+    return sut_has_options(L, opts) ? time_of(L, opts, "heartbeat", 0) : 0;
+}
 
 int sut_options_keep_jitter(lua_State *L, int opts) {
     int bodies = lua_gettop(L);

@@ -27,6 +27,9 @@ enum sut_on_hog sut_options_on_hog(lua_State *L, int opts);
 /* The part of the processor that it may use, or 0 for any. Does not raise. */
 double sut_options_cpu_share(lua_State *L, int opts);
 
+/* Nanoseconds of the heartbeat that the options promise; 0 for none. Does not raise. */
+int64_t sut_options_heartbeat(lua_State *L, int opts);
+
 /* Keeps the jitter of the child's own delay alive in the bodies on the top; returns its reference,
  * or LUA_NOREF when it has none. May raise for memory. */
 int sut_options_keep_jitter(lua_State *L, int opts);

@@ -7,6 +7,8 @@
  */
 #include "lua/reason.h"
 
+#include "lua/heartbeat.h"
+
 #include <stdio.h>
 
 /* Pushes "2", "0.5": seconds without digits that say nothing. */
@@ -28,6 +30,8 @@ static const char *odd_text(int odd) {
         return "its coroutine was closed or resumed by somebody else";
     case SUT_ODD_BODY:
         return "the service object has no method 'serve' that can be called";
+    case SUT_ODD_NO_BEAT:
+        return "missed its heartbeat";
     default:
         return "not enough memory";
     }
@@ -35,7 +39,11 @@ static const char *odd_text(int odd) {
 
 void sut_push_odd(lua_State *L, const struct sut_lua_service *service, int odd) {
     lua_pushstring(L, odd_text(odd));
-    (void)service;
+    if (odd != SUT_ODD_NO_BEAT || !service) return;
+    push_seconds(L, sut_heartbeat_of(service)->span_ns);
+    lua_pushfstring(L, "%s: no ctx:beat() for %s s", lua_tostring(L, -2), lua_tostring(L, -1));
+    lua_replace(L, -3);
+    lua_pop(L, 1);
 }
 
 /* ---- error objects ---- */

@@ -6,6 +6,7 @@
  * garbage, and a finalizer may change the tree meanwhile.
  */
 #include "lua/cpu_share.h"
+#include "lua/heartbeat.h"
 #include "lua/template.h"
 #include "lua/wait.h"
 
@@ -154,6 +155,14 @@ static void set_restart(lua_State *L, const struct sut_lua_service *service) {
     if (core->backs_off && core->options) set_backoff(L, core);
 }
 
+/* The heartbeat that it has promised, and when its next beat is due. */
+static void set_heartbeat(lua_State *L, const struct sut_lua_service *service) {
+    const struct sut_heartbeat *heartbeat = sut_heartbeat_of(service);
+    if (!heartbeat) return;
+    set_number(L, "heartbeat", sut_seconds(heartbeat->span_ns));
+    if (heartbeat->due_ns != SUT_NEVER) set_number(L, "next_beat", sut_seconds(heartbeat->due_ns));
+}
+
 /* The siblings that it starts after, by name. */
 static void set_after(lua_State *L, const struct sut_service *service) {
     const struct sut_options *options = service->options;
@@ -211,6 +220,7 @@ void sut_push_record(lua_State *L, struct sut_service *core) {
     if (core->run > 0) set_number(L, "started_at", sut_seconds(core->started_ns));
     set_usage(L, service);
     set_restart(L, service);
+    set_heartbeat(L, service);
     set_after(L, core);
     set_values(L, service);
     set_shutdown(L, core);

@@ -8,6 +8,7 @@
 #include "lua/cause.h"
 #include "lua/context.h"
 #include "lua/cpu_share.h"
+#include "lua/heartbeat.h"
 #include "lua/hog.h"
 #include "lua/service.h"
 #include "lua/supervisor.h"
@@ -31,6 +32,10 @@ static void resume_service(struct sut_lua_service *service) {
 static void resume(struct sut_runtime *rt, struct sut_task *task) {
     struct sut_coroutine *co = SUT_CONTAINER(task, struct sut_coroutine, task);
     (void)rt;
+    if (task->wake.kind == SUT_DEADLINE_HEARTBEAT) {
+        sut_heartbeat_judge(task);
+        return;
+    }
     switch (co->kind) {
     case SUT_COROUTINE_SERVICE:
         resume_service(sut_service_of_coroutine(co));
@@ -49,6 +54,8 @@ static void wake(struct sut_runtime *rt, struct sut_task *task) {
     (void)rt;
     if (task->wake.kind == SUT_DEADLINE_CONTEXT)
         sut_context_expired(task);
+    else if (task->wake.kind == SUT_DEADLINE_HEARTBEAT)
+        sut_heartbeat_expired(task);
     else
         sut_wake(SUT_CONTAINER(task, struct sut_coroutine, task), SUT_WOKEN_TIME);
 }

@@ -6,6 +6,7 @@
 
 #include "core/alloc.h"
 #include "lua/context.h"
+#include "lua/heartbeat.h"
 #include "lua/runtime.h"
 #include "lua/template.h"
 #include "lua/wait.h"
@@ -96,6 +97,7 @@ static void leave_run(struct sut_lua_service *service) {
     struct sut_coroutine *co = &service->co;
     service->doomed = false;
     sut_spawned_close_all(service);
+    sut_heartbeat_end(service);
     sut_service_drop_info(service);
     sut_task_stop(&sut_rt(co)->rt, &co->task);
     sut_list_remove(&co->task.node);
@@ -135,8 +137,8 @@ static void finish(struct sut_lua_service *service, enum sut_end end, int odd,
     leave_run(service);
     sut_service_ended(&service->core, end, kept ? detail : (struct sut_detail){0});
     sut_service_left(&service->core);
+    if (!kept || (odd && !(failure && failure->has_variables))) sut_service_drop_thread(service);
     if (!kept) sut_free(failure);
-    if (!kept || odd) sut_service_drop_thread(service);
 }
 
 static void finish_oddly(struct sut_lua_service *service, enum sut_odd_end odd) {
@@ -181,7 +183,38 @@ static void returned(struct sut_lua_service *service, int results) {
     }
 }
 
-/* The trace is put aside before the closers run, which may raise and leave one of their own. */
+/* ---- ending it from outside ---- */
+
+/* Puts the variables of the innermost stack beside the thread, under the negative of its key. */
+static int keep_variables(lua_State *L) {
+    struct sut_lua_service *service = lua_touserdata(L, 1);
+    sut_push_threads(L, sut_rt(&service->co));
+    sut_trace_push_variables(L, sut_innermost(service->co.thread), 0, sut_service_main);
+    lua_rawseti(L, -2, -sut_thread_key(service));
+    return 0;
+}
+
+/* Lays them where those of a raise would lie: on the thread, now closed, beneath a value. */
+static void lay_variables(struct sut_lua_service *service) {
+    lua_State *thread = service->co.thread;
+    lua_State *L = sut_rt(&service->co)->hooks;
+    sut_push_threads(L, sut_rt(&service->co));
+    (void)lua_rawgeti(L, -1, -sut_thread_key(service));
+    lua_settop(thread, 0);
+    lua_xmove(L, thread, 1);
+    lua_pushnil(thread);
+    lua_pushnil(L);
+    lua_rawseti(L, -2, -sut_thread_key(service));
+    lua_pop(L, 1);
+}
+
+static bool take_variables(struct sut_lua_service *service) {
+    char why[64];
+    return sut_wants_variables(&service->co) &&
+           sut_call(sut_rt(&service->co), keep_variables, service, why, sizeof why) == LUA_OK;
+}
+
+/* Trace and variables are put aside before the closers run, which may raise and leave their own. */
 void sut_service_break(struct sut_lua_service *service, enum sut_odd_end odd) {
     struct sut_coroutine *co = &service->co;
     struct sut_lua *self = sut_rt(co)->self;
@@ -190,7 +223,9 @@ void sut_service_break(struct sut_lua_service *service, enum sut_odd_end odd) {
     sut_trace_clear(&self->trace);
     if (co->thread) sut_trace_chain(&self->trace, co->thread);
     failure = take_failure(self, NULL);
+    if (failure && co->thread) failure->has_variables = take_variables(service);
     if (co->thread) (void)sut_coroutine_close(co);
+    if (failure && failure->has_variables) lay_variables(service);
     finish(service, SUT_END_PANIC, odd, failure);
 }
 
@@ -217,6 +252,7 @@ bool sut_service_host_interrupt(struct sut_service *core) {
 bool sut_service_host_cancel(struct sut_service *core) {
     struct sut_lua_service *service = sut_service_of(core);
     bool comes = sut_coroutine_cancel(&service->co);
+    sut_heartbeat_end(service);
     if (service->co.guard) sut_context_end((struct sut_context *)service->co.guard, SUT_CANCELED);
     return comes;
 }
@@ -234,6 +270,7 @@ void sut_service_resume(struct sut_lua_service *service) {
             return;
         }
         sut_service_ran(&service->core);
+        sut_heartbeat_begin(service);
         args = lua_gettop(co->thread) - 1;
     }
     if (co->foreign) {

@@ -42,6 +42,7 @@ struct sut_usage {
 };
 
 struct sut_cpu_share;
+struct sut_heartbeat;
 struct sut_spawned;
 struct sut_lua_supervisor;
 
@@ -51,6 +52,7 @@ struct sut_extras {
     struct sut_stuck *stuck;              /* of the latest stop_timeout, or NULL */
     struct sut_lua_supervisor *contained; /* of an object, kept in the bodies by its address */
     struct sut_spawned *spawned;          /* helpers of the run: csrc/lua/spawn.c */
+    struct sut_heartbeat *heartbeat;      /* that it has promised, or NULL */
     struct sut_list waiters;              /* sut_coroutine.task.node: until it has ended or left */
     int jitter_ref;                       /* of its own delay, in the bodies, or LUA_NOREF */
     int info_ref; /* what it said with ctx:ready, in the bodies, or LUA_NOREF */
@@ -92,7 +94,8 @@ enum sut_odd_end {
     SUT_ODD_YIELDED,
     SUT_ODD_FOREIGN,
     SUT_ODD_HOGGED, /* it ran over its slice, and its policy is to be closed for that */
-    SUT_ODD_BODY    /* no callable body */
+    SUT_ODD_BODY,   /* no callable body */
+    SUT_ODD_NO_BEAT /* missed its heartbeat */
 };
 
 /* The calls of the core and the runner for bodies of this ring. */

@@ -104,6 +104,7 @@ void sut_service_free(struct sut_lua_service *service) {
         sut_free(extras->last_error);
         sut_free(extras->stuck);
         if (extras->share) sut_cpu_share_drop(extras->share);
+        sut_free(extras->heartbeat);
         sut_free(extras);
     }
     sut_free(service->core.options);

@@ -23,7 +23,11 @@ struct sut_coroutine;
 struct sut_lua_runtime;
 
 /* What sut_deadline.kind says of the deadlines of this ring. */
-enum { SUT_DEADLINE_COROUTINE = SUT_DEADLINE_HOST, SUT_DEADLINE_CONTEXT };
+enum {
+    SUT_DEADLINE_COROUTINE = SUT_DEADLINE_HOST,
+    SUT_DEADLINE_CONTEXT,
+    SUT_DEADLINE_HEARTBEAT /* of a task, too, that the run queue takes for it */
+};
 
 /* What an outer message handler does with a trace that an inner raise has left. */
 enum sut_rethrow {

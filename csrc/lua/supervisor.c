@@ -5,6 +5,7 @@
 #include "lua/template.h"
 
 #include "core/alloc.h"
+#include "lua/heartbeat.h"
 
 #include <string.h>
 
@@ -102,6 +103,7 @@ int sut_runtime_supervisor(lua_State *L) {
 /* ---- its end ---- */
 
 static void free_service(struct sut_lua_runtime *rt, struct sut_lua_service *service) {
+    sut_heartbeat_end(service);
     sut_task_stop(&rt->rt, &service->co.task);
     sut_list_remove(&service->co.task.node);
     if (service->co.guard) service->co.guard->co = NULL;

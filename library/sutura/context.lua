@@ -93,4 +93,12 @@ function Context:wait(limit) end
 ---@param info? any
 function Context:ready(info) end
 
+--- Keeps the heartbeat that the service has promised: the next beat is due in as many seconds again. See `heartbeat` in
+--- `sutura.ServiceOptions`.
+---
+--- Never waits and costs a look at the clock. Does nothing in a service that has promised none, in one that was asked to
+--- stop, and when the run is over, so that a library may always beat. Raises on a context that is not a service's.
+--- Source: OTP's heart, and systemd's WATCHDOG=1.
+function Context:beat() end
+
 return Context

@@ -61,6 +61,7 @@
 ---@field kill? boolean whether it is closed by force when its time has passed; default true (ours)
 ---@field ready? "notify" it is ready when it calls `ctx:ready(info)`, and those behind it start only then; default: ready once it first runs; not of a supervisor, which is ready when its children are (OTP: the return of init)
 ---@field start_timeout? number seconds, more than 0, from its first resume until it must be ready; default: as long as it takes; only with `ready` (ours)
+---@field heartbeat? number seconds, more than 0, in which it calls `ctx:beat()` again, from its first resume on; a missed beat is a panic with the stack where it stands; default: it need not; not of a supervisor (ours)
 ---@field backoff? sutura.Backoff a delay of its own before each restart; default: none (ours)
 ---@field on_hog? "yield"|"panic"|"kill" what happens when it runs over the runtime's slice; default "yield"; not of a supervisor (ours)
 ---@field cpu_share? number the part of the processor that it gets at most while others are ready, over 0 and up to 1; default: any; not of a supervisor (ours)
@@ -94,6 +95,7 @@
 ---@field kill? boolean
 ---@field ready? "notify"
 ---@field start_timeout? number
+---@field heartbeat? number
 ---@field backoff? sutura.Backoff
 ---@field on_hog? "yield"|"panic"|"kill"
 ---@field cpu_share? number

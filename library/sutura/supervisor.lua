@@ -268,6 +268,8 @@ function Handle:wait(limit) end
 ---@field significant? true
 ---@field ready? "notify"
 ---@field start_timeout? number
+---@field heartbeat? number seconds, when it has promised one
+---@field next_beat? number the runtime's time when its next beat is due, while it owes one
 ---@field after? string[] the names of the siblings that it waits for
 ---@field backoff? sutura.Backoff filled in, but without jitter
 ---@field shutdown? number|"kill"|"infinity" when the service has one of its own

@@ -16,6 +16,7 @@ local text = require "sutura.text"
 ---@field significant? boolean its end for good may end the supervisor, see `auto_shutdown`; default false (OTP)
 ---@field ready? "notify" ready when it calls `ctx:ready`; default: once it first runs (ours)
 ---@field start_timeout? number seconds to get ready in; default: as long as it takes (ours)
+---@field heartbeat? number seconds in which it calls `ctx:beat` again; default: it need not (ours)
 ---@field backoff? sutura.Backoff its own delay before a restart; default none (ours)
 ---@field after? string[] the siblings that must be ready first, by name; default: all that come before it (ours)
 
@@ -71,6 +72,15 @@ local function readiness_of(place, from, kind)
         misuse.refuse("%s: field 'start_timeout' is only for a child with field 'ready' = \"notify\"", place)
     end
     return ready and true, start_timeout
+end
+
+-- The seconds from one beat to the next that it promises.
+local function heartbeat_of(place, from, kind)
+    local heartbeat = fields.positive(place, from, "heartbeat")
+    if heartbeat and kind == "supervisor" then
+        misuse.refuse("%s: field 'heartbeat' is not for a supervisor, only for what runs below it", place)
+    end
+    return heartbeat
 end
 
 -- "60 by default".
@@ -154,6 +164,7 @@ return function(place, from, kind, name)
     options.restart = restart ~= "permanent" and restart or nil
     options.kill = kill_of(place, from, options.shutdown)
     options.ready, options.start_timeout = readiness_of(place, from, kind)
+    options.heartbeat = heartbeat_of(place, from, kind)
     options.backoff = backoff_of(place, from)
     options.after = after_of(place, from, name)
     options.on_hog = on_hog_of(place, from, kind)

@@ -21,12 +21,12 @@ local text = require "sutura.text"
 local child_spec = {}
 
 local OPTIONS = {
-    "after", "backoff", "cpu_share", "kill", "name", "on_hog", "ready", "restart", "shutdown", "significant",
-    "start_timeout",
+    "after", "backoff", "cpu_share", "heartbeat", "kill", "name", "on_hog", "ready", "restart", "shutdown",
+    "significant", "start_timeout",
 }
 local FIELDS = {
-    "after", "backoff", "cpu_share", "kill", "name", "on_hog", "ready", "restart", "run", "shutdown", "significant",
-    "start_timeout",
+    "after", "backoff", "cpu_share", "heartbeat", "kill", "name", "on_hog", "ready", "restart", "run", "shutdown",
+    "significant", "start_timeout",
 }
 
 -- Indexing a userdata may raise; a service object never does.

@@ -19,6 +19,7 @@ local text = require "sutura.text"
 ---@field backoff? sutura.Backoff of each child; default none (ours)
 ---@field ready? "notify" of each child (ours)
 ---@field start_timeout? number of each child (ours)
+---@field heartbeat? number of each child (ours)
 
 -- What a supervisor or a child has and a template has not, and why.
 local WITHOUT = {
@@ -30,8 +31,8 @@ local WITHOUT = {
 local WITHOUT_NAMES = { "after", "children", "event_hook", "significant" }
 
 local FIELDS = {
-    "backoff", "cpu_share", "kill", "max_children", "name", "on_hog", "ready", "restart", "run", "shutdown",
-    "start_timeout",
+    "backoff", "cpu_share", "heartbeat", "kill", "max_children", "name", "on_hog", "ready", "restart", "run",
+    "shutdown", "start_timeout",
 }
 for _, name in ipairs(settings.NAMES) do
     if not WITHOUT[name] then

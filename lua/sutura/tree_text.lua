@@ -12,7 +12,7 @@ local INDENT = "  "
 local SETTINGS = {
     "strategy", "stop_order", "timeout", "intensity", "period", "failure_threshold", "failure_decay", "failure_backoff",
     "escalate_after", "resume_spacing", "auto_shutdown", "max_children", "restart", "significant", "after", "ready",
-    "start_timeout", "backoff", "shutdown", "kill",
+    "start_timeout", "heartbeat", "backoff", "shutdown", "kill",
 }
 local OF_PAUSES = { failure_backoff = true, resume_spacing = true }
 
