@@ -30,6 +30,15 @@ static bool is_done(void *arg) {
     return drive->interrupted || drive->done(drive);
 }
 
+/* Without the watchdog's thread nothing is preempted, which is told once. */
+static void start_watchdog(struct sut_lua_runtime *rt) {
+    struct sut_watchdog *watchdog = rt->rt.watchdog;
+    int code;
+    if (rt->rt.slice_ns == 0 || watchdog->started || watchdog->failed) return;
+    code = sut_watchdog_start(watchdog);
+    if (code) sut_report(rt, "nothing will be preempted or killed: %s", uv_strerror(code));
+}
+
 /* Runs the loop; returns how that ended. Raises nothing. */
 static enum sut_run run_loop(lua_State *L, struct drive *drive, int *code) {
     struct sut_lua_runtime *rt = drive->rt;
@@ -40,6 +49,7 @@ static enum sut_run run_loop(lua_State *L, struct drive *drive, int *code) {
     bool chained;
     if (!sut_loop_get(&rt->rt, code)) return SUT_RUN_FAILED;
     self->from = L;
+    start_watchdog(rt);
     chained = sut_interrupt_enter(&interrupt, sut_loop_async(&rt->rt)) != 0;
     result = sut_loop_run(&rt->rt, is_done, drive, code);
     if (chained) sut_interrupt_leave(&interrupt);

@@ -36,6 +36,10 @@ local function nested(depth, fn)
     return coroutine.wrap(function() return nested(depth - 1, fn) end)()
 end
 
+local function closing(fn)
+    return setmetatable({}, { __close = fn })
+end
+
 local spinning_index = setmetatable({}, { __index = function() spin() end, __concat = function() spin() end })
 
 --- What spins where Lua can yield: each is preempted, and never ends by itself.
@@ -45,6 +49,8 @@ hogs.spins = {
     ["a loop that catches all"] = function() while true do pcall(spin) end end,
     ["a metamethod"] = function() return spinning_index.x end,
     ["a concatenation"] = function() return spinning_index .. "x" end,
+    ["a closer of a scope"] = function() do local _ <close> = closing(spin) end end,
+    ["a closer after an error"] = function() local _ <close> = closing(spin) error("no") end,
     ["an iterator"] = function() for _ in spin do end end,
     ["one coroutine deep"] = function() nested(1, spin) end,
     ["ten coroutines deep"] = function() nested(10, spin) end,
