@@ -119,8 +119,9 @@ describe("the map of an event", function()
         local token = setmetatable({}, { __tostring = function() return "root/web" end })
         local map = an_event({
             type = "service_panic", time = 1.5, wall = 1700000000.25, seq = 7, supervisor = supervisor,
-            supervisor_name = "root", service = service, service_name = "web", token = token, error = { "boom" },
-            error_msg = "boom", panic_msg = "boom", stacktrace = "stack\n\tline", frames = { {} }, restarting = true,
+            supervisor_name = "root", service = service, service_name = "web", token = token, history = { {} },
+            error = { "boom" }, error_msg = "boom", panic_msg = "boom", stacktrace = "stack\n\tline", frames = { {} },
+            restarting = true,
         }):map()
         assert.same({
             type = "service_panic", path = "root/web", time = 1.5, wall = 1700000000.25, seq = 7,

@@ -159,6 +159,7 @@ local function eventful_life()
         life.children, life.tree, life.count = sup:children(), sup:tree(), sup:count()
         life.plan = sup:plan("readies", "panic")
         life.report = sup:stop()
+        life.history = sup:history()
     end)
     rt:close()
     return life
@@ -230,6 +231,18 @@ describe("the annotations", function()
             end
         end
         assert.same(keys_of(EVENTS), keys_of(seen))
+    end)
+
+    it("have every field of a history's entries", function()
+        local life = eventful_life()
+        for _, entry in ipairs(life.history) do
+            assert_record("sutura.HistoryEntry", entry)
+        end
+        for _, event in ipairs(life.events) do
+            for _, entry in ipairs(event.history or {}) do
+                assert_record("sutura.HistoryEntry", entry)
+            end
+        end
     end)
 
     it("have every field of records, counts, plans and reports", function()

@@ -59,6 +59,26 @@ describe("the default logger", function()
                 { lines[2], lines[3], lines[4] })
         end)
 
+        it("writes the history of a supervisor that gives up beneath its line, indented", function()
+            log.default_hook(an_event({
+                type = "escalate", path = "root", reason = "too much", history = {
+                    an_event({ type = "service_panic", seq = 41, time = 12.5, wall = 1700000000.25, run = 3,
+                        error_msg = "bo\nom" }),
+                    an_event({ type = "resume", path = "root", seq = 1000000000000000, time = 0, wall = 1700000001 }),
+                },
+            }))
+            assert.equal(1, #written)
+            local lines = {}
+            for line in written[1]:gmatch("[^\n]+") do
+                lines[#lines + 1] = line
+            end
+            assert.same({
+                "1970-01-01T00:00:00.000Z escalate          root: gave up (too much)",
+                [[    #41 2023-11-14T22:13:20.250Z, 12.500 s: root/web: panicked: bo\nom (run 3, not restarted)]],
+                "    #1000000000000000 2023-11-14T22:13:21.000Z, 0.000 s: root: the pause has ended, restarts resume",
+            }, lines)
+        end)
+
         it("has no colour where no terminal is", function()
             log.default_hook(an_event({}))
             assert.is_nil(written[1]:find("\27", 1, true))
@@ -112,6 +132,22 @@ describe("the default logger", function()
             end
         end)
 
+        it("writes the history of a supervisor that gives up as an array of maps", function()
+            local entries = {
+                an_event({ type = "service_panic", seq = 41, time = 12.5, error_msg = "bo\nom\xFF" }),
+                an_event({ type = "backoff", seq = 42, current_failures = math.huge }),
+            }
+            log.default_hook(an_event({ type = "escalate", history = entries }))
+            local got = object()
+            assert.equal(2, #got.history)
+            for i, entry in ipairs(entries) do
+                assert.same(entry:map(), got.history[i])
+            end
+            written = {}
+            log.default_hook(an_event({ type = "escalate", history = {} }))
+            assert.is_truthy(written[1]:find('"history":[]', 1, true))
+        end)
+
         it("gives a level to each type", function()
             local levels = {
                 service_terminate = "error", backoff = "warn", resume = "info", stop_timeout = "error",
@@ -156,6 +192,10 @@ describe("the default logger", function()
             for _, value in ipairs({ hostile, {}, "", 0 / 0, math.huge, 1e300, -1, math.mininteger, true }) do
                 log.default_hook(setmetatable({ type = value, path = value, wall = value, stacktrace = value },
                     event.metatable))
+                log.default_hook(setmetatable({ type = "escalate", history = value }, event.metatable))
+                log.default_hook(an_event({ type = "escalate", history = { value, {
+                    seq = value, time = value, wall = value, type = value, path = value,
+                } } }))
                 log.report(value)
             end
             log.default_hook(nil)

@@ -66,7 +66,7 @@ describe("the module", function()
             failure_decay = 30.0, failure_threshold = 5.0, failure_backoff = 15.0, resume_spacing = 0.0, timeout = 10.0,
             pass_through_panics = false, dont_propagate_termination = false, panic_locals = false,
             lifecycle_events = false, stop_order = "reverse", strategy = "one_for_one", auto_shutdown = "never",
-            children = {},
+            history = 64, children = {},
         }, normal)
     end)
 

@@ -373,6 +373,27 @@ return {
     lua("log.lua", { name = "colour-in-spite-of-no-color", spec = "log_spec",
         from = '(no_color == nil or no_color == "") and', to = "" }),
 
+    -- ---- the flight recorder ----
+
+    core("history.c", { name = "text-cut-in-a-character", spec = "history_test",
+        from = "is_inside(text + head); i++)\n        head--;",
+        to = "is_inside(text + head); i++)\n        (void)0;" }),
+    core("history.c", { name = "limit-is-passed-without-memory", spec = "history_test",
+        from = "history->count == history->capacity || history->count == history->limit",
+        to = "history->count == history->capacity" }),
+    core("history.c", { name = "lost-texts-are-read", spec = "history_test",
+        from = "    for (int i = 0; i < SUT_TEXTS && !entry->text; i++)\n        entry->length[i] = SUT_NO_TEXT;\n",
+        to = "" }),
+    ring("history.c", { name = "entry-of-freed-texts", spec = "history_spec",
+        from = "    entry.text = text;\n", to = "" }),
+    ring("history.c", { name = "history-shorter-than-it-was", spec = "history_spec",
+        from = "        if (left > history->count) continue;\n", to = "" }),
+    ring("deliver.c", { name = "told-and-not-recorded-yet", spec = "history_spec",
+        from = "    sut_tell_history(to);\n    to->complete = true;\n    lua_call(L, 1, 0);\n",
+        to = "    to->complete = true;\n    lua_call(L, 1, 0);\n    sut_tell_history(to);\n" }),
+    lua("event.lua", { name = "map-has-the-history", spec = "event_spec",
+        from = "history = true, ", to = "" }),
+
     -- ---- specs and options ----
 
     lua("fields.lua", { name = "negative-seconds", spec = "spec_spec",

@@ -119,3 +119,23 @@ describe("a number of pauses in a row", function()
         })
     end)
 end)
+
+describe("the length of the history", function()
+    it("is an integer from 0 to 10,000, and 64 when nothing is said", function()
+        for given, made in pairs({ [0] = 0, [3.0] = 3, [10000] = 10000 }) do
+            assert.same({ made, "integer" }, { normal({ history = given }).history,
+                math.type(normal({ history = given }).history) })
+        end
+        assert.equal(64, normal({}).history)
+        local history = "supervisor 'A': field 'history': expected an integer from 0 to 10000, got "
+        refuses({
+            [history .. "the number -1"] = { history = -1 },
+            [history .. "the number 1.5"] = { history = 1.5 },
+            [history .. "the number 10001"] = { history = 10001 },
+            [history .. "the number inf"] = { history = math.huge },
+            [history .. "the number NaN"] = { history = 0 / 0 },
+            [history .. "the boolean false"] = { history = false },
+            [history .. 'the string "64"'] = { history = "64" },
+        })
+    end)
+end)

@@ -52,13 +52,13 @@ describe("the spec of a supervisor", function()
             backoff_jitter = sutura.no_jitter, resume_spacing = 0, timeout = 10, pass_through_panics = false,
             dont_propagate_termination = true, format_error = tostring, panic_locals = true, redact = nothing,
             lifecycle_events = true, stop_order = "parallel", children = {}, strategy = "rest_for_one",
-            auto_shutdown = "any_significant", intensity = 3, period = 5,
+            auto_shutdown = "any_significant", intensity = 3, period = 5, history = 10000,
         })
     end)
 
     it("takes an explicit 0 as a value", function()
         sutura.supervisor("A", {
-            failure_decay = 0, failure_threshold = 0, failure_backoff = 0, resume_spacing = 0, timeout = 0,
+            failure_decay = 0, failure_threshold = 0, failure_backoff = 0, resume_spacing = 0, timeout = 0, history = 0,
         })
         local sup = sutura.supervisor("A", { failure_threshold = 0 })
         assert.equal(0, sup:tree().failure_threshold)

@@ -25,7 +25,7 @@ describe("an update", function()
             failure_backoff = 1.0, escalate_after = 4, backoff_jitter = sutura.no_jitter, resume_spacing = 0.5,
             timeout = 0.0, auto_shutdown = "any_significant", stop_order = "parallel", pass_through_panics = true,
             dont_propagate_termination = false, lifecycle_events = true, format_error = tostring, panic_locals = false,
-            redact = tostring,
+            redact = tostring, history = 0,
         }) do
             assert.same({ [name] = value }, normal({ [name] = value }))
         end

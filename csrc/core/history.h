@@ -24,6 +24,7 @@ enum sut_text {
     SUT_TEXT_ERROR_MSG,
     SUT_TEXT_REASON,
     SUT_TEXT_WAITING_FOR,
+    SUT_TEXT_ACTION,
     SUT_TEXTS
 };
 
@@ -33,6 +34,8 @@ enum sut_number {
     SUT_NUMBER_DELAY,
     SUT_NUMBER_CURRENT_FAILURES,
     SUT_NUMBER_FAILURE_THRESHOLD,
+    SUT_NUMBER_DURATION,
+    SUT_NUMBER_IN_A_ROW, /* a whole one */
     SUT_NUMBERS
 };
 
@@ -66,7 +69,7 @@ struct sut_notes {
 enum { SUT_NO_TEXT = UINT16_MAX };
 
 /* More bytes than the texts of one entry ever have. */
-enum { SUT_ENTRY_TEXT_MAX = 1200 };
+enum { SUT_ENTRY_TEXT_MAX = 1232 };
 
 struct sut_entry {
     struct sut_facts facts;

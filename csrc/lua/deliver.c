@@ -10,6 +10,7 @@
 
 #include "core/alloc.h"
 #include "lua/cause.h"
+#include "lua/history.h"
 #include "lua/hog.h"
 
 #include <stdio.h>
@@ -89,13 +90,13 @@ static void decide_delay(const struct sut_delivery *to) {
 
 static void set_reason(lua_State *L, const struct sut_delivery *to) {
     lua_pushstring(L, sut_end_name(to->event->end));
-    sut_set(L, "reason");
+    sut_tell_text(L, to, SUT_TEXT_REASON);
 }
 
 /* A supervisor ends plainly only by the end of a significant service. */
-static void set_auto_shutdown(lua_State *L) {
+static void set_auto_shutdown(lua_State *L, const struct sut_delivery *to) {
     lua_pushliteral(L, "auto shutdown");
-    sut_set(L, "reason");
+    sut_tell_text(L, to, SUT_TEXT_REASON);
 }
 
 /* Why a run begins. That of a supervisor is told before the failure that it follows. */
@@ -107,7 +108,7 @@ static void set_start_reason(lua_State *L, const struct sut_delivery *to) {
         lua_pushliteral(L, "first start");
     else
         lua_pushstring(L, to->service ? sut_service_last_error(to->service) : "started again");
-    sut_set(L, "reason");
+    sut_tell_text(L, to, SUT_TEXT_REASON);
 }
 
 /* ---- every type ---- */
@@ -138,8 +139,8 @@ static void set_common(lua_State *L, const struct sut_delivery *to) {
     const struct sut_event *event = to->event;
     lua_pushstring(L, sut_event_name(event->type));
     sut_set(L, "type");
-    sut_set_number(L, "time", sut_seconds(event->time_ns));
-    sut_set_number(L, "wall", wall_time(to));
+    sut_tell_number(L, to, SUT_NUMBER_TIME, sut_seconds(event->time_ns));
+    sut_tell_number(L, to, SUT_NUMBER_WALL, wall_time(to));
     lua_pushinteger(L, (lua_Integer)event->seq);
     sut_set(L, "seq");
     lua_pushvalue(L, SUT_AT_SUPERVISOR);
@@ -147,11 +148,13 @@ static void set_common(lua_State *L, const struct sut_delivery *to) {
     lua_pushlstring(L, to->sup->name, to->sup->name_length);
     sut_set(L, "supervisor_name");
     sut_push_path(L, &to->sup->core, event->service);
-    sut_set(L, "path");
+    sut_tell_text(L, to, SUT_TEXT_PATH);
     set_cause(L, to);
-    if (event->type <= SUT_EVENT_RESUME) sut_set_number(L, "current_failures", event->score);
+    if (event->type <= SUT_EVENT_RESUME)
+        sut_tell_number(L, to, SUT_NUMBER_CURRENT_FAILURES, event->score);
     if (event->type <= SUT_EVENT_SERVICE_TERMINATE)
-        sut_set_number(L, "failure_threshold", sut_policy_limit(&to->sup->core.policy));
+        sut_tell_number(L, to, SUT_NUMBER_FAILURE_THRESHOLD,
+                        sut_policy_limit(&to->sup->core.policy));
 }
 
 /* What was added: of a template's child the template's function. */
@@ -160,7 +163,7 @@ static void set_service(lua_State *L, const struct sut_delivery *to) {
     sut_push_body(L, SUT_AT_SUPERVISOR, SUT_AT_BODIES, to->service);
     sut_set(L, "service");
     lua_pushlstring(L, sut_service_text(&to->service->core), name->length);
-    sut_set(L, "service_name");
+    sut_tell_text(L, to, SUT_TEXT_SERVICE_NAME);
     sut_push_token(L, &to->service->core);
     sut_set(L, "token");
     lua_pushinteger(L, to->event->run);
@@ -182,13 +185,13 @@ static void set_happening(lua_State *L, const struct sut_delivery *to) {
 
 static void set_supervisor(lua_State *L, const struct sut_delivery *to) {
     if (to->event->type == SUT_EVENT_BACKOFF)
-        sut_set_number(L, "delay", sut_seconds(to->event->delay_ns));
+        sut_tell_number(L, to, SUT_NUMBER_DELAY, sut_seconds(to->event->delay_ns));
     else if (to->event->type == SUT_EVENT_RESUME)
-        sut_set_number(L, "delay", sut_seconds(to->sup->core.spacing_ns));
+        sut_tell_number(L, to, SUT_NUMBER_DELAY, sut_seconds(to->sup->core.spacing_ns));
     else if (to->event->type == SUT_EVENT_ESCALATE)
         sut_set_escalation(L, to);
     else if (to->event->type == SUT_EVENT_SUPERVISOR_STOP && to->event->end == SUT_END_PLAIN)
-        set_auto_shutdown(L);
+        set_auto_shutdown(L, to);
     else if (to->event->type == SUT_EVENT_SUPERVISOR_STOP)
         set_reason(L, to);
     else
@@ -212,6 +215,7 @@ static int deliver(lua_State *L) {
     if (lua_getiuservalue(L, SUT_AT_SUPERVISOR, SUT_SUPERVISOR_HOOK) == LUA_TNIL)
         sut_push_handler(L, "default_hook");
     lua_pushvalue(L, SUT_AT_EVENT);
+    sut_tell_history(to);
     to->complete = true;
     lua_call(L, 1, 0);
     return 0;
@@ -228,10 +232,12 @@ static void drop_detail(const struct sut_delivery *to) {
 }
 
 int sut_deliver(struct sut_runtime *runtime, struct sut_event *event) {
+    struct sut_notes notes = {0};
     struct sut_delivery to = {.event = event,
                               .sup = sut_supervisor_of(event->supervisor),
                               .service = (struct sut_lua_service *)event->service,
-                              .rt = sut_runtime_of(runtime)};
+                              .rt = sut_runtime_of(runtime),
+                              .notes = &notes};
     char text[512];
     int status;
     if (event->type == SUT_EVENT_BACKOFF || event->puts_off) decide_delay(&to);

@@ -15,13 +15,15 @@ struct sut_delivery {
     struct sut_lua_supervisor *sup;
     struct sut_lua_service *service; /* NULL for an event of the supervisor alone */
     struct sut_lua_runtime *rt;
+    struct sut_notes *notes; /* what its history keeps of it */
     bool complete;
 };
 
 /* Stack of `deliver`: the delivery, the event's table, the supervisor, its bodies. */
 enum { SUT_AT_EVENT = 2, SUT_AT_SUPERVISOR, SUT_AT_BODIES };
 
-/* Pop a value into a field of the event; or set one. May raise for memory. */
+/* Pop a value into a field of the event; or set one. May raise for memory. Fields that the history
+ * keeps are set by what csrc/lua/history.h has. */
 void sut_set(lua_State *L, const char *field);
 void sut_set_number(lua_State *L, const char *field, double value);
 void sut_set_flag(lua_State *L, const char *field, bool value);
@@ -36,7 +38,7 @@ void sut_stuck_take(struct sut_lua_service *service);
 /* The fields of stop_timeout: where it hangs, unless that was taken before. */
 void sut_set_stuck(lua_State *L, const struct sut_delivery *to);
 
-/* The fields of escalate: reason, error, text. */
+/* The fields of escalate: reason, error, text, history. */
 void sut_set_escalation(lua_State *L, const struct sut_delivery *to);
 
 #endif

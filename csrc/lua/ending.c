@@ -5,6 +5,7 @@
  */
 #include "lua/deliver.h"
 
+#include "lua/history.h"
 #include "lua/reason.h"
 
 /* The longest text of an error that an event has, in bytes. */
@@ -176,19 +177,20 @@ static void set_trace(lua_State *L, const struct sut_delivery *to) {
 
 void sut_set_escalation(lua_State *L, const struct sut_delivery *to) {
     sut_push_escalation(L, &to->sup->core, to->event->end);
-    sut_set(L, "reason");
+    sut_tell_text(L, to, SUT_TEXT_REASON);
     (void)lua_getiuservalue(L, SUT_AT_SUPERVISOR, SUT_SUPERVISOR_REASON);
     push_text(L, to, lua_gettop(L));
-    sut_set(L, "error_msg");
+    sut_tell_text(L, to, SUT_TEXT_ERROR_MSG);
     sut_set(L, "error");
+    sut_set_history(L, to);
 }
 
 void sut_set_end(lua_State *L, const struct sut_delivery *to) {
     const struct sut_event *event = to->event;
-    sut_set_flag(L, "restarting", event->restarting);
-    sut_set_flag(L, "stopping", event->stopping);
-    if (event->queued) sut_set_flag(L, "queued", true);
-    if (event->puts_off) sut_set_number(L, "delay", sut_seconds(event->delay_ns));
+    sut_tell_flag(L, to, SUT_FLAG_RESTARTING, event->restarting);
+    sut_tell_flag(L, to, SUT_FLAG_STOPPING, event->stopping);
+    if (event->queued) sut_tell_flag(L, to, SUT_FLAG_QUEUED, true);
+    if (event->puts_off) sut_tell_number(L, to, SUT_NUMBER_DELAY, sut_seconds(event->delay_ns));
     if (event->end == SUT_END_PLAIN) {
         sut_service_set_last_error(to->service, "returned without an error");
         return;
@@ -204,7 +206,7 @@ void sut_set_end(lua_State *L, const struct sut_delivery *to) {
     }
     sut_service_set_last_error(to->service, lua_tostring(L, -1));
     lua_pushvalue(L, -1);
-    sut_set(L, "error_msg");
+    sut_tell_text(L, to, SUT_TEXT_ERROR_MSG);
     if (event->type == SUT_EVENT_SERVICE_PANIC) {
         lua_pushvalue(L, -1);
         sut_set(L, "panic_msg");

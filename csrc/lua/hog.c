@@ -5,6 +5,7 @@
 #include "lua/hog.h"
 
 #include "core/alloc.h"
+#include "lua/history.h"
 #include "lua/service.h"
 #include "lua/wait.h"
 
@@ -164,12 +165,11 @@ void sut_set_hog(lua_State *L, const struct sut_delivery *to) {
                                           [SUT_HOG_NOTHING] = "none"};
     const struct sut_hog *hog = to->event->detail.block;
     char text[SUT_TRACE_MAX];
-    sut_set_number(L, "duration", sut_seconds(hog->ran_ns));
-    lua_pushinteger(L, hog->in_a_row);
-    sut_set(L, "in_a_row");
+    sut_tell_number(L, to, SUT_NUMBER_DURATION, sut_seconds(hog->ran_ns));
+    sut_tell_number(L, to, SUT_NUMBER_IN_A_ROW, hog->in_a_row);
     lua_pushstring(L, actions[hog->action]);
-    sut_set(L, "action");
-    sut_set_flag(L, "stopping", to->event->stopping);
+    sut_tell_text(L, to, SUT_TEXT_ACTION);
+    sut_tell_flag(L, to, SUT_FLAG_STOPPING, to->event->stopping);
     if (hog->has_trace) {
         (void)sut_trace_text(&hog->trace, text, sizeof text);
         lua_pushstring(L, text);

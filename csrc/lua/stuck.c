@@ -4,6 +4,7 @@
  * report.
  */
 #include "lua/hog.h"
+#include "lua/history.h"
 #include "lua/wait.h"
 
 #include "core/alloc.h"
@@ -39,7 +40,7 @@ void sut_set_stuck(lua_State *L, const struct sut_delivery *to) {
     struct sut_lua_service *service = to->service;
     if (!service->extras || !service->extras->stuck || !service->extras->stuck->fresh)
         sut_stuck_take(service);
-    sut_set_flag(L, "killed", to->event->killed);
+    sut_tell_flag(L, to, SUT_FLAG_KILLED, to->event->killed);
     if (!service->extras || !service->extras->stuck) {
         lua_pushliteral(L, "(no memory for the trace)");
         sut_set(L, "stacktrace");
@@ -50,5 +51,5 @@ void sut_set_stuck(lua_State *L, const struct sut_delivery *to) {
     sut_set(L, "stacktrace");
     if (!service->extras->stuck->waiting_for[0]) return; /* it was running */
     lua_pushstring(L, service->extras->stuck->waiting_for);
-    sut_set(L, "waiting_for");
+    sut_tell_text(L, to, SUT_TEXT_WAITING_FOR);
 }

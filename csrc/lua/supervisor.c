@@ -125,6 +125,7 @@ void sut_supervisor_give_up(struct sut_lua_supervisor *sup) {
     sut_free(sup->core.score.restarts_ns);
     sup->core.score.restarts_ns = NULL;
     sut_template_free(sup);
+    sut_history_clear(&sup->history);
     while (!sut_list_empty(&released)) {
         struct sut_list *node = released.next;
         sut_list_remove(node);
@@ -195,6 +196,7 @@ static const luaL_Reg methods[] = {
     {"unstopped_service_report", sut_supervisor_report},
     {"state", supervisor_state},
     {"failures", supervisor_failures},
+    {"history", sut_supervisor_history},
     {NULL, NULL},
 };
 

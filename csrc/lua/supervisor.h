@@ -8,6 +8,7 @@
 #ifndef SUT_LUA_SUPERVISOR_H
 #define SUT_LUA_SUPERVISOR_H
 
+#include "core/history.h"
 #include "lua/runtime.h"
 #include "lua/service.h"
 
@@ -47,6 +48,7 @@ struct sut_lua_supervisor {
     int last_ref;                  /* of the body added last, or LUA_NOREF */
     int reason_odd;                /* enum sut_odd_end when it ended with one, else 0 */
     struct sut_template *template; /* csrc/lua/template.c; NULL: no template */
+    struct sut_history history;
     bool panic_locals;
     bool context_ended; /* it stops because its serve context has ended */
 };
@@ -185,6 +187,7 @@ int sut_supervisor_children(lua_State *L);
 int sut_supervisor_services(lua_State *L);
 int sut_supervisor_count(lua_State *L);
 int sut_supervisor_tree(lua_State *L);
+int sut_supervisor_history(lua_State *L);
 
 /* Whether the caller is the service, or runs in what the service keeps alive: the tree of the
  * supervisor that it stands for or serves, at any depth. */

@@ -32,6 +32,11 @@ static void read_flag(lua_State *L, int spec, const char *field, bool *value) {
     lua_pop(L, 1);
 }
 
+static void read_history(lua_State *L, int spec, struct sut_history *history) {
+    double limit;
+    if (read_number(L, spec, "history", &limit)) sut_history_set_limit(history, (uint16_t)limit);
+}
+
 /* One of the words, as its index. */
 static void read_word(lua_State *L, int spec, const char *field, const char *const *words,
                       uint8_t *value) {
@@ -111,6 +116,7 @@ void sut_configure(lua_State *L, int spec, struct sut_lua_supervisor *sup) {
     read_flag(L, spec, "panic_locals", &sup->panic_locals);
     read_flag(L, spec, "lifecycle_events", &lifecycle_events);
     set_lifecycle_events(core, lifecycle_events);
+    read_history(L, spec, &sup->history);
     read_word(L, spec, "stop_order", orders, &core->stop_order);
     read_word(L, spec, "strategy", strategies, &core->strategy);
     read_word(L, spec, "auto_shutdown", shutdowns, &core->auto_shutdown);

@@ -21,8 +21,8 @@ local Event = {}
 
 --- The event as a plain table with the same names, fit for any JSON encoder.
 ---
---- Without `supervisor`, `service` and `frames`; `token` is its path and `error` is text; strings are valid UTF-8 and
---- bounded; numbers that are not finite are "inf", "-inf" or "nan". Never raises. Source: suture v4's Map.
+--- Without `supervisor`, `service`, `frames` and `history`; `token` is its path and `error` is text; strings are valid
+--- UTF-8 and bounded; numbers that are not finite are "inf", "-inf" or "nan". Never raises. Source: suture v4's Map.
 ---@nodiscard
 ---@return table<string, string|number|boolean>
 function Event:map() end
@@ -101,6 +101,7 @@ function Event:map() end
 ---@field reason string "more than 3 restarts in 5 s", "paused 3 times in a row" or "start failed"
 ---@field error any what `serve` returns
 ---@field error_msg string its text
+---@field history sutura.HistoryEntry[] the supervisor's events before this one, as from `sup:history()`
 
 --- A run begins. Only with `lifecycle_events`. Source: ours.
 ---@class sutura.ServiceStartEvent: sutura.ServiceEvent
@@ -125,6 +126,31 @@ function Event:map() end
 ---@field type "supervisor_stop"
 ---@field reason "panic"|"do not restart"|"terminate tree"|"stopped"|"auto shutdown"|"gave up"|"start failed"
 ---@field because_of? string path of the service that its end comes of; nil for nobody in the tree
+
+--- What a supervisor keeps of one of its events. The fields are those of the event, with `tostring` and `map` as the
+--- event has them; long texts are cut in the middle. An entry that found no memory for its texts has the path of the
+--- supervisor and no other text. Source: ours.
+---@class sutura.HistoryEntry
+---@field type string
+---@field seq integer
+---@field time number the runtime's time, in seconds
+---@field wall number Unix time
+---@field path string at most 512 bytes
+---@field service_name? string at most 128 bytes
+---@field run? integer
+---@field current_failures? number
+---@field failure_threshold? number
+---@field restarting? boolean
+---@field stopping? boolean
+---@field queued? true
+---@field delay? number seconds
+---@field killed? boolean
+---@field error_msg? string at most 200 bytes
+---@field reason? string at most 200 bytes
+---@field waiting_for? string at most 160 bytes
+---@field duration? number seconds
+---@field in_a_row? integer
+---@field action? string
 
 --- One call of a stack trace.
 ---@class sutura.Frame

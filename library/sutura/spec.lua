@@ -32,10 +32,11 @@
 ---@field panic_locals? boolean locals and upvalues in the frames of a panic; default false (ours)
 ---@field redact? fun(name: string, text: string): string? may replace the text of a local or upvalue (ours)
 ---@field lifecycle_events? boolean also the events of starts and stops; default false (ours)
+---@field history? integer how many of its latest events it keeps for `history()`; default 64; 0 to 10,000 (ours)
 
 --- For `sutura.supervisor`.
 ---@class sutura.SupervisorSpec: sutura.SupervisorSettings
----@field event_hook? fun(event: sutura.AnyEvent) called with each event, between steps of the tree; it cannot wait. Default: one line an event on stderr, and beneath a panic its stack trace (suture v4)
+---@field event_hook? fun(event: sutura.AnyEvent) called with each event, between steps of the tree; it cannot wait. Default: one line an event on stderr, and beneath it the stack trace of a panic, or the history of a supervisor that gives up (suture v4)
 ---@field children? (sutura.ChildSpec|sutura.ServiceObject|sutura.Supervisor|function)[] started in order, but each behind those that it is `after`; a name may stand only once (OTP)
 
 --## Services

@@ -221,6 +221,16 @@ function Supervisor:state() end
 ---@return number
 function Supervisor:failures() end
 
+--- Its latest events, oldest first, at any time: also after its end, and through its next life.
+---
+--- As many as the setting `history` says: its own and those of its services, whatever its hook did with them, but not
+--- those of supervisors below. Each is a copy in short that prints as the event did. The second result says how many
+--- earlier ones are gone. Source: ours, after the flight recorders of aeroplanes.
+---@nodiscard
+---@return sutura.HistoryEntry[] entries
+---@return integer gone
+function Supervisor:history() end
+
 --## Handles
 
 --- A life of a supervisor that is served in the background. As a `<close>` variable it stops that life.

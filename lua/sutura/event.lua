@@ -36,13 +36,16 @@ local waiting = require "sutura.waiting"
 ---@field waiting_for? string
 ---@field reason? string
 ---@field because_of? string path
+---@field history? sutura.HistoryEntry[]
 local event = {}
 
 local MAX_MESSAGE = 1024 -- Bytes of an error's text in the line of an event.
 local MAX_PATH = 512
 local MAX_STRING = 4096 -- Bytes of a string in the map.
 local MAX_TRACE = 32768
-local LEFT_OUT = { supervisor = true, service = true, frames = true, error = true, error_msg = true, token = true }
+local LEFT_OUT = {
+    supervisor = true, service = true, frames = true, history = true, error = true, error_msg = true, token = true,
+}
 
 local function line_of(value, limit)
     return text.line(text.of(value), limit)
@@ -230,8 +233,9 @@ end
 
 --- The event as a plain table with the same names, fit for any JSON encoder.
 ---
---- `supervisor`, `service` and `frames` are left out, `token` is its path, `error` is text equal to `error_msg`;
---- strings are valid UTF-8 (other bytes as `\xNN`) and bounded, numbers that are not finite are "inf", "-inf" or "nan".
+--- `supervisor`, `service`, `frames` and `history` are left out, `token` is its path, `error` is text equal to
+--- `error_msg`; strings are valid UTF-8 (other bytes as `\xNN`) and bounded, numbers that are not finite are "inf",
+--- "-inf" or "nan".
 --- Never raises. Source: suture v4's Event.Map; the bounds are ours.
 ---@param self sutura.Event
 ---@return table<string, string|number|boolean>

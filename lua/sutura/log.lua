@@ -13,6 +13,7 @@ local text = require "sutura.text"
 local log = {}
 
 local MAX_TRACE = 32768
+local MAX_HISTORY = 10000 -- As many as a supervisor can keep.
 local INDENT = "    "
 local RESET = "\27[0m"
 local RED, YELLOW, GREEN = "\27[31m", "\27[33m", "\27[32m"
@@ -113,12 +114,44 @@ local function trace_text(trace)
     return table.concat(lines)
 end
 
-local function write_text(kind, style, wall, message, trace)
+-- The entries of an event's history, at most as many as a supervisor keeps.
+local function entries_of(e)
+    local entries, found = type(e) == "table" and rawget(e, "history"), {}
+    for i = 1, type(entries) == "table" and math.min(rawlen(entries), MAX_HISTORY) or 0 do
+        found[i] = rawget(entries, i)
+    end
+    return found
+end
+
+local function clock_text(time)
+    return math.type(time) and ("%.3f s"):format(time) or text.line(text.of(time), 20)
+end
+
+-- One line an entry: its number, both clocks, and the event's own line.
+local function history_text(e)
+    local lines = {}
+    for i, entry in ipairs(entries_of(e)) do
+        local map = event.map(entry)
+        lines[i] = ("%s#%s %s, %s: %s\n"):format(INDENT, text.line(text.of(map.seq), 20), timestamp(map.wall, 3),
+            clock_text(map.time), event.text(entry))
+    end
+    return table.concat(lines)
+end
+
+local function history_maps(e)
+    local maps = {}
+    for i, entry in ipairs(entries_of(e)) do
+        maps[i] = event.map(entry)
+    end
+    return maps
+end
+
+local function write_text(kind, style, wall, message, beneath)
     local label = ("%-17s"):format(kind)
     if in_colour() then
         label = style.colour .. label .. RESET
     end
-    log.write(("%s %s %s\n%s"):format(timestamp(wall, 3), label, message, trace and trace_text(trace) or ""))
+    log.write(("%s %s %s\n%s"):format(timestamp(wall, 3), label, message, beneath))
 end
 
 local KEY_ORDER = { "ts", "level", "type", "msg", "path" }
@@ -142,14 +175,16 @@ local function write_event(e)
     local kind = type(map.type) == "string" and text.line(map.type, 60) or "event"
     local style = is_done(map) and PLAIN or STYLES[kind] or PLAIN
     if format == "json" then
+        map.history = kind == "escalate" and history_maps(e) or nil
         write_json(style, map.wall, message, map)
     else
-        write_text(kind, style, map.wall, message, map.stacktrace)
+        local trace = map.stacktrace and trace_text(map.stacktrace) or ""
+        write_text(kind, style, map.wall, message, kind == "escalate" and history_text(e) or trace)
     end
 end
 
---- The hook of a supervisor that has no `event_hook`: one line an event, and beneath a panic, or a service that did
---- not stop, its stack trace, indented. Never raises.
+--- The hook of a supervisor that has no `event_hook`: one line an event, and indented beneath it the stack trace of a
+--- panic, or of a service that did not stop, or the history of a supervisor that gives up. Never raises.
 ---@param e sutura.Event
 function log.default_hook(e)
     local ok, problem = pcall(write_event, e)
@@ -172,7 +207,7 @@ function log.report(message, kind, fields)
             fields.type = kind
             write_json(style, nil, line, fields)
         else
-            write_text(kind, style, nil, line)
+            write_text(kind, style, nil, line, "")
         end
     end)
 end

@@ -13,7 +13,7 @@ local settings = {}
 --- The names of the settings, in the order of the alphabet.
 settings.NAMES = {
     "auto_shutdown", "backoff_jitter", "dont_propagate_termination", "escalate_after", "event_hook", "failure_backoff",
-    "failure_decay", "failure_threshold", "format_error", "intensity", "lifecycle_events", "panic_locals",
+    "failure_decay", "failure_threshold", "format_error", "history", "intensity", "lifecycle_events", "panic_locals",
     "pass_through_panics", "period", "redact", "resume_spacing", "stop_order", "strategy", "timeout",
 }
 
@@ -31,10 +31,11 @@ local CHOICE_NAMES = { "auto_shutdown", "stop_order", "strategy" }
 --- The default of each number and choice (section 2 of the contract).
 settings.DEFAULTS = {
     failure_decay = 30.0, failure_threshold = 5.0, failure_backoff = 15.0, resume_spacing = 0.0, timeout = 10.0,
-    stop_order = "reverse", strategy = "one_for_one", auto_shutdown = "never",
+    stop_order = "reverse", strategy = "one_for_one", auto_shutdown = "never", history = 64,
 }
 local DEFAULT_INTENSITY, DEFAULT_PERIOD = 1, 5.0 -- OTP's, where the other one is given.
 local MAX_INTENSITY = 1000000
+local MAX_HISTORY = 10000
 local MIN_PERIOD = 1e-9 -- The C module counts nanoseconds, and none would mean no window.
 local MAX_PAUSES = 0xFFFFFFFF -- More than this is no other number: nobody sees so many pauses.
 
@@ -72,6 +73,7 @@ function settings.given(place, given)
     for _, field in ipairs(FUNCTIONS) do
         normal[field] = fields.typed(place, given, field, "function")
     end
+    normal.history = fields.integer(place, given, "history", 0, MAX_HISTORY)
     read_limits(place, given, normal)
     return normal
 end

@@ -32,6 +32,7 @@ local update_spec = require "sutura.update_spec"
 ---@field panic_locals? boolean locals and upvalues in frames; default false (ours)
 ---@field redact? fun(name: string, text: string): string? replaces the text of a local (ours)
 ---@field lifecycle_events? boolean start and stop events too; default false (ours)
+---@field history? integer how many of its latest events it keeps; default 64 (ours)
 ---@field stop_order? "reverse"|"parallel" default "reverse" (OTP; suture stops in parallel)
 
 ---@class sutura.SupervisorSpec: sutura.SupervisorSettings
