@@ -10,8 +10,9 @@
 
 /* In bytes; together SUT_ENTRY_TEXT_MAX. */
 static const size_t limits[SUT_TEXTS] = {
-    [SUT_TEXT_PATH] = 512,   [SUT_TEXT_SERVICE_NAME] = 128, [SUT_TEXT_ERROR_MSG] = 200,
-    [SUT_TEXT_REASON] = 200, [SUT_TEXT_WAITING_FOR] = 160,  [SUT_TEXT_ACTION] = 32,
+    [SUT_TEXT_PATH] = 512,       [SUT_TEXT_SERVICE_NAME] = 128, [SUT_TEXT_ERROR_MSG] = 200,
+    [SUT_TEXT_REASON] = 200,     [SUT_TEXT_WAITING_FOR] = 160,  [SUT_TEXT_ACTION] = 32,
+    [SUT_TEXT_BECAUSE_OF] = 512,
 };
 
 enum { CAPACITY_AT_FIRST = 2 };    /* most supervisors see few events */

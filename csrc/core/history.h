@@ -25,6 +25,7 @@ enum sut_text {
     SUT_TEXT_REASON,
     SUT_TEXT_WAITING_FOR,
     SUT_TEXT_ACTION,
+    SUT_TEXT_BECAUSE_OF,
     SUT_TEXTS
 };
 
@@ -69,7 +70,7 @@ struct sut_notes {
 enum { SUT_NO_TEXT = UINT16_MAX };
 
 /* More bytes than the texts of one entry ever have. */
-enum { SUT_ENTRY_TEXT_MAX = 1232 };
+enum { SUT_ENTRY_TEXT_MAX = 1744 };
 
 struct sut_entry {
     struct sut_facts facts;

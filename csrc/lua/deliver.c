@@ -132,7 +132,7 @@ static void set_cause(lua_State *L, const struct sut_delivery *to) {
     const struct sut_event *event = to->event;
     if (event->type > SUT_EVENT_SERVICE_TERMINATE && event->type < SUT_EVENT_SERVICE_START) return;
     sut_push_cause(L, &to->sup->core, event->cause);
-    sut_set(L, "because_of");
+    sut_tell_text(L, to, SUT_TEXT_BECAUSE_OF);
 }
 
 static void set_common(lua_State *L, const struct sut_delivery *to) {

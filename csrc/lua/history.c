@@ -13,6 +13,7 @@ static const char *const texts[SUT_TEXTS] = {
     [SUT_TEXT_REASON] = "reason",
     [SUT_TEXT_WAITING_FOR] = "waiting_for",
     [SUT_TEXT_ACTION] = "action",
+    [SUT_TEXT_BECAUSE_OF] = "because_of",
 };
 
 static const char *const numbers[SUT_NUMBERS] = {

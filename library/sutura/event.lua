@@ -151,6 +151,7 @@ function Event:map() end
 ---@field duration? number seconds
 ---@field in_a_row? integer
 ---@field action? string
+---@field because_of? string at most 512 bytes
 
 --- One call of a stack trace.
 ---@class sutura.Frame
