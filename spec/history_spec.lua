@@ -375,7 +375,7 @@ describe("a finalizer that shortens the history while it is read", function()
                 error("run " .. ctx.run, 0)
             end)
             sup:serve_background()
-            for round = 1, 50 do
+            for round = 1, 200 do
                 sup:update({ history = 100 })
                 sutura.sleep(1)
                 local whole = #sup:history()

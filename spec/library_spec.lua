@@ -110,7 +110,7 @@ local EVENTS = {
 
 -- A tree that goes through everything that has an event; returns the events, its records and its report.
 local function eventful_life()
-    local rt = sutura.runtime({ clock = "virtual", seed = 1, slice = 0.01 })
+    local rt = sutura.runtime({ clock = "virtual", seed = 1, slice = 0.05 })
     local life = { events = {}, context = {} }
     rt:run(function()
         local sup = rt:supervisor("A", {
@@ -148,7 +148,7 @@ local function eventful_life()
             sutura.sleep(1e6)
         end)
         sup:add("hogs", function()
-            hogs.compute(0.05)
+            hogs.compute(0.15)
             sutura.sleep(1e6)
         end, { cpu_share = 1 })
         sup:add("hangs", function()
