@@ -17,12 +17,21 @@ local function spin()
     while true do end
 end
 
--- ThreadSanitizer hands on a signal at the next call that it watches, such as one for memory.
+local function block(seconds)
+    os.execute(("sleep %g"):format(seconds))
+end
+
+-- ThreadSanitizer hands on a signal at the next call that it watches, such as one for memory; and no shell runs under
+-- it. Elsewhere luv is left alone, for its loop goes with the spec file that has required it.
 if os.getenv("SPIN_ALLOCATES") then
     function spin()
         while true do
             local _ = {}
         end
+    end
+
+    function block(seconds)
+        require "luv".sleep(seconds * 1000 // 1)
     end
 end
 
@@ -83,7 +92,7 @@ hogs.pinned = {
 
 --- Keeps the thread in a function of C for so long.
 function hogs.block(seconds)
-    require "luv".sleep(seconds * 1000 // 1)
+    block(seconds)
 end
 
 --- Keeps the thread in Lua for so long, as the processor counts.
