@@ -21,16 +21,6 @@
 
 void sut_set(lua_State *L, const char *field) { lua_setfield(L, SUT_AT_EVENT, field); }
 
-void sut_set_number(lua_State *L, const char *field, double value) {
-    lua_pushnumber(L, value);
-    sut_set(L, field);
-}
-
-void sut_set_flag(lua_State *L, const char *field, bool value) {
-    lua_pushboolean(L, value);
-    sut_set(L, field);
-}
-
 /* ---- the other types ---- */
 
 struct jitter {

@@ -22,11 +22,9 @@ struct sut_delivery {
 /* Stack of `deliver`: the delivery, the event's table, the supervisor, its bodies. */
 enum { SUT_AT_EVENT = 2, SUT_AT_SUPERVISOR, SUT_AT_BODIES };
 
-/* Pop a value into a field of the event; or set one. May raise for memory. Fields that the history
- * keeps are set by what csrc/lua/history.h has. */
+/* Pops a value into a field of the event. May raise for memory. What the history keeps too is set
+ * by the calls of csrc/lua/history.h. */
 void sut_set(lua_State *L, const char *field);
-void sut_set_number(lua_State *L, const char *field, double value);
-void sut_set_flag(lua_State *L, const char *field, bool value);
 
 /* The fields of service_panic and service_terminate: error, texts, trace, frames. */
 void sut_set_end(lua_State *L, const struct sut_delivery *to);

@@ -56,7 +56,8 @@ void sut_tell_number(lua_State *L, const struct sut_delivery *to, enum sut_numbe
 
 void sut_tell_flag(lua_State *L, const struct sut_delivery *to, enum sut_flag which, bool value) {
     sut_note_flag(to->notes, which, value);
-    sut_set_flag(L, flags[which], value);
+    lua_pushboolean(L, value);
+    sut_set(L, flags[which]);
 }
 
 void sut_tell_history(const struct sut_delivery *to) {

@@ -9,8 +9,8 @@
 
 #include "lua/deliver.h"
 
-/* Set a field of the event's table, and note it: the text on the top, which is popped, or a value.
- * May raise for memory, as sut_set. */
+/* Set a field of the event's table, and note it: to the text on the top, which is popped (nil:
+ * there is none), or to a value. May raise for memory, as sut_set. */
 void sut_tell_text(lua_State *L, const struct sut_delivery *to, enum sut_text which);
 void sut_tell_number(lua_State *L, const struct sut_delivery *to, enum sut_number which,
                      double value);

@@ -3,8 +3,8 @@
  * Where a service hung when its time to stop had passed: taken once, for the event and for the
  * report.
  */
-#include "lua/hog.h"
 #include "lua/history.h"
+#include "lua/hog.h"
 #include "lua/wait.h"
 
 #include "core/alloc.h"
