@@ -46,7 +46,7 @@ local function in_time(crowd)
     end
 end
 
-describe("a thousand sleepers", function()
+describe("a thousand sleepers #realtime", function()
     it("wake up within two slices beside one that spins", in_time(function(sup)
         sup:add("spins", hogs.spins["a plain loop"])
     end))
@@ -62,7 +62,7 @@ describe("a thousand sleepers", function()
     end))
 end)
 
-describe("a share of the processor", function()
+describe("a share of the processor #realtime", function()
     -- The part of all that was used after a second and a half, of the service with the share and of another.
     local function used(options, others)
         local cpu = {}
@@ -145,7 +145,7 @@ describe("a share of the processor", function()
     end)
 end)
 
-describe("what a service has used of the processor", function()
+describe("what a service has used of the processor #realtime", function()
     it("is sampled by the watchdog, and the record says so", hogs.test({}, function(sup)
         sup:add("busy", function(ctx) hogs.compute(0.2) ctx:wait() end)
         sup:add("idle", function(ctx) ctx:wait() end)

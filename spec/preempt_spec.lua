@@ -28,7 +28,7 @@ local function time_of_spin(sup, spin, options)
     return seen - began
 end
 
-describe("a service that runs over its slice", function()
+describe("a service that runs over its slice #realtime", function()
     it("is preempted within three slices, wherever Lua can yield", hogs.each(hogs.all, plain_spec,
         function(spin, sup)
             assert.is_true(time_of_spin(sup, spin) < 3 * SLICE + 0.01)
@@ -128,7 +128,7 @@ describe("a service that runs over its slice", function()
     end)
 end)
 
-describe("a program given to run", function()
+describe("a program given to run #realtime", function()
     it("is preempted as well", function()
         local rt <close> = sutura.runtime { slice = SLICE }
         local ticks = 0
@@ -142,7 +142,7 @@ describe("a program given to run", function()
     end)
 end)
 
-describe("hooks that others have set", function()
+describe("hooks that others have set #realtime", function()
     it("are there after a preemption, and have missed no line", hogs.test({}, function(sup)
         local lines, traced, kept = {}, nil, nil
         sup:add("traced", function()
@@ -169,7 +169,7 @@ describe("hooks that others have set", function()
     end))
 end)
 
-describe("service_hog", function()
+describe("service_hog #realtime", function()
     it("says for how long, where, how often in a row, and what was done", hogs.test({}, function(sup, record)
         local function deep() hogs.compute(SLICE * 2) end
         sup:add("busy", function(ctx)
@@ -225,7 +225,7 @@ describe("service_hog", function()
         repeat sutura.sleep(0.005) until #record:of("service_panic") > 0
         local panic = record:only("service_panic")
         local catches_all = panic.error_msg:find("closed by force", 1, true)
-        assert.is_truthy(catches_all or panic.error_msg:find("longer than the slice of 0.02 s", 1, true))
+        assert.is_truthy(catches_all or panic.error_msg:find("longer than the slice of", 1, true))
         assert.matches("spec/support/hogs.lua", panic.stacktrace, 1, true)
         assert.equal(1.0, panic.current_failures)
         assert.equal("queued", sup:get_child("spins").state)
@@ -260,7 +260,7 @@ describe("service_hog", function()
     end))
 end)
 
-describe("on_hog", function()
+describe("on_hog #realtime", function()
     it("is one of three words, for what runs code of its own", function()
         local rt <close> = sutura.runtime { clock = "virtual" }
         local sup = rt:supervisor("root")
@@ -274,7 +274,7 @@ describe("on_hog", function()
     end)
 end)
 
-describe("user code that is no service", function()
+describe("user code that is no service #realtime", function()
     it("is bounded: an event hook that spins is reported once, and the tree goes on", function()
         local rt <close> = sutura.runtime { slice = SLICE }
         local runs, spun = 0, 0
