@@ -169,7 +169,7 @@ describe("what a service has used of the processor #realtime", function()
         repeat sutura.sleep(0.01) until used
         local record = sup:get_child("busy")
         assert.equal("measured", record.cpu_time_by)
-        assert.is_true(record.cpu_time >= 0.02, tostring(record.cpu_time))
+        assert.is_true(record.cpu_time >= 0.015, tostring(record.cpu_time)) -- the watchdog counts in os.clock too
         assert.is_true(record.longest_turn >= 0.002 and record.longest_turn < record.cpu_time)
     end, { accounting = true }))
 
