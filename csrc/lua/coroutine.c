@@ -7,6 +7,7 @@
 #include "lua/runtime.h"
 #include "lua/supervisor.h"
 #include "lua/wait.h"
+#include "rt/thread_local.h"
 
 #include <uv.h>
 
@@ -100,7 +101,7 @@ void sut_trace_chain(struct sut_trace *trace, lua_State *thread) {
 }
 
 /* When the innermost close under way must be over; 0 outside any. */
-static _Thread_local uint64_t close_deadline;
+static SUT_THREAD_LOCAL uint64_t close_deadline;
 
 static void out_of_budget(lua_State *L, lua_Debug *ar) {
     (void)ar;

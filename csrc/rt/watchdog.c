@@ -9,6 +9,7 @@
 #include "rt/watchdog.h"
 
 #include "rt/notice.h"
+#include "rt/thread_local.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -41,7 +42,7 @@ enum { SIGNALS = 65 }; /* numbers 1 to 64 */
 /* ---- the signal ---- */
 
 /* Of the step under way on this thread, or NULL. */
-static _Thread_local struct sut_watchdog *current;
+static SUT_THREAD_LOCAL struct sut_watchdog *current;
 
 static pthread_mutex_t handling = PTHREAD_MUTEX_INITIALIZER;
 
