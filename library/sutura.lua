@@ -110,6 +110,17 @@ function sutura.context() end
 ---@return sutura.Context
 function sutura.signal_context(names) end
 
+--- Writes the trees of the runtime that runs the caller, else of the default one, as text: every root supervisor that is
+--- served, with the state of each service and for how long, what it waits for, its restarts, its last error and its
+--- stack.
+---
+--- Returns `nil, err` when a path cannot be opened, or the file says that it could not be written. Raises on anything that
+--- is no file. Source: ours; Go's SIGQUIT.
+---@param file? file*|string something open with a method `write`, or a path, which is written over; default: stderr
+---@return true? written
+---@return string? err
+function sutura.dump(file) end
+
 --- Puts a cause under a message: the result's text is "message: cause". `sutura.is` finds both.
 ---
 --- Raises on a message that is neither a string nor an error object. Source: Go's fmt.Errorf with %w.

@@ -322,8 +322,9 @@ kill -USR2 $PID
 await "waits in" "$SHOWN"
 kill -TERM $PID]])
             assert.equal(0, result.code, result.err)
-            assert.matches("root: supervisor", result.err)
-            assert.matches("  worker: worker running, .*waits in sleep", result.err)
+            assert.matches("1 supervisor, 1 service: 1 running\nroot: supervisor running", result.err)
+            assert.matches("\n  worker: worker running for [^\n]*, waits in sleep [^\n]*\n      stack traceback:\n",
+                result.err)
         end)
     end)
 
@@ -349,6 +350,7 @@ kill -TERM $PID]])
             assert.equal("root", shown.name)
             assert.equal("root/worker", shown.children[1].path)
             assert.equal(1, shown.children[1].restarts)
+            assert.matches("^stack traceback:\n", shown.children[1].stacktrace)
         end)
 
         it("leaves a file's own hook in place", function()

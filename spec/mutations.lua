@@ -130,6 +130,18 @@ return {
     ring("unstopped.c", { name = "clean-report-is-empty", spec = "report_spec",
         from = "if (lua_rawlen(L, -1) == 0) lua_pushnil(L);", to = "" }),
 
+    -- ---- looking at what runs ----
+
+    ring("snapshot.c", { name = "dump-without-those-that-live-on", spec = "dump_spec",
+        from = "return sut_supervisor_lives(core);", to = "return false;" }),
+    ring("snapshot.c", { name = "dump-takes-the-trace-at-hand", spec = "dump_spec",
+        from = "sut_trace_chain(&trace, co->thread);",
+        to = "sut_trace_chain(&trace, co->thread);\n    sut_rt(co)->self->trace = trace;" }),
+    ring("stats.c", { name = "stats-of-what-is-not-served", spec = "stats_spec",
+        from = "if (!sut_supervisor_running(sup) && sup->state != SUT_SUPERVISOR_STOPPING) continue;", to = "" }),
+    rt("runtime.c", { name = "no-deadline-is-late", spec = "stats_spec",
+        from = "sut_lag_note(&rt->lag, now_ns - deadline->time_ns)", to = "sut_lag_note(&rt->lag, 0)" }),
+
     -- ---- names, ids and deadlines ----
 
     core("name.c", { name = "second-of-a-name-has-no-number", spec = "name_test",

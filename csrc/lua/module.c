@@ -5,6 +5,7 @@
 #include "lua/context.h"
 #include "lua/service.h"
 #include "lua/signal.h"
+#include "lua/snapshot.h"
 #include "lua/supervisor.h"
 #include "lua/wait.h"
 #include "rt/notice.h"
@@ -139,6 +140,8 @@ static const luaL_Reg functions[] = {
     {"signal_default", sut_signals_default},
     {"spawn", sut_spawn},
     {"kill", sut_supervisor_kill},
+    {"roots", sut_roots},
+    {"snapshot", sut_snapshot},
     {"no_jitter", no_jitter},
     {"default_jitter", default_jitter},
     {"is_supervisor", is_supervisor},
@@ -224,6 +227,8 @@ int luaopen_sutura_core(lua_State *L) {
     lua_pop(L, 1);
     sut_push_supervisor_methods(L);
     lua_setfield(L, -2, "supervisor_methods");
+    sut_push_runtime_methods(L);
+    lua_setfield(L, -2, "runtime_methods");
     lua_pushliteral(L, SUT_VERSION);
     lua_setfield(L, -2, "_VERSION");
     lua_pushstring(L, uv_version_string());

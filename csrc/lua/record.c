@@ -7,6 +7,7 @@
  */
 #include "lua/cpu_share.h"
 #include "lua/heartbeat.h"
+#include "lua/snapshot.h"
 #include "lua/template.h"
 #include "lua/wait.h"
 
@@ -314,8 +315,8 @@ static void begin_list(lua_State *L, int record, const struct sut_supervisor *su
     lua_rawsetp(L, TREE_LISTS, sup);
 }
 
-int sut_supervisor_tree(lua_State *L) {
-    struct sut_lua_supervisor *sup = begin_call(L, "tree");
+static int push_tree(lua_State *L, const char *fn, bool stacks) {
+    struct sut_lua_supervisor *sup = begin_call(L, fn);
     const struct roll *roll = push_roll(L, &sup->core, true);
     if (sut_supervisor_placed(&sup->core))
         sut_push_record(L, sup->core.place);
@@ -330,6 +331,7 @@ int sut_supervisor_tree(lua_State *L) {
             continue;
         }
         sut_push_record(L, service);
+        if (stacks) sut_set_stack(L, service);
         if (service->child) begin_list(L, -1, service->child);
         lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
         lua_settop(L, TREE_LISTS);
@@ -337,3 +339,7 @@ int sut_supervisor_tree(lua_State *L) {
     lua_settop(L, TREE_RECORD);
     return 1;
 }
+
+int sut_supervisor_tree(lua_State *L) { return push_tree(L, "tree", false); }
+
+int sut_snapshot(lua_State *L) { return push_tree(L, "snapshot", true); }

@@ -87,6 +87,9 @@ int sut_run(lua_State *L);
 int sut_now(lua_State *L);
 void sut_open_runtime(lua_State *L);
 
+/* Pushes the table of the methods of runtimes, for those that are written in Lua. */
+void sut_push_runtime_methods(lua_State *L);
+
 /* csrc/lua/luv.c: rt:attach(luv). */
 int sut_runtime_attach(lua_State *L);
 

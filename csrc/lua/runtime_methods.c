@@ -4,6 +4,7 @@
  */
 #include "lua/runtime.h"
 
+#include "lua/stats.h"
 #include "lua/supervisor.h"
 
 static int runtime_run(lua_State *L) {
@@ -154,6 +155,7 @@ void sut_open_runtime(lua_State *L) {
         {"events", runtime_events},
         {"timeout", runtime_timeout},
         {"attach", sut_runtime_attach},
+        {"stats", sut_runtime_stats},
         {"close", sut_runtime_close},
         {NULL, NULL},
     };
@@ -173,4 +175,10 @@ void sut_open_runtime(lua_State *L) {
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "__metatable");
     lua_pop(L, 1);
+}
+
+void sut_push_runtime_methods(lua_State *L) {
+    luaL_getmetatable(L, SUT_RUNTIME_TYPE);
+    lua_getfield(L, -1, "__index");
+    lua_remove(L, -2);
 }

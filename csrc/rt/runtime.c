@@ -18,6 +18,7 @@ void sut_runtime_init(struct sut_runtime *rt, const struct sut_above *above, enu
     sut_list_init(&rt->preempted);
     rt->above = above;
     rt->clock = (uint8_t)clock;
+    sut_lag_reset(&rt->lag, sut_runtime_now(rt));
 }
 
 int64_t sut_runtime_now(const struct sut_runtime *rt) {
@@ -117,10 +118,16 @@ static bool has_work(const struct sut_tree *tree) {
            !sut_list_empty(&tree->released) || !sut_list_empty(&tree->finished);
 }
 
+static struct sut_deadline *first_due(const struct sut_runtime *rt, int64_t now_ns) {
+    struct sut_deadline *deadline = sut_deadline_first(&rt->deadlines);
+    return deadline && deadline->time_ns <= now_ns ? deadline : NULL;
+}
+
 /* Fires the deadlines up to `now_ns`, each of the tree's as a step of its own. */
 static int fire(struct sut_runtime *rt, int64_t now_ns) {
-    struct sut_deadline *deadline;
-    while ((deadline = sut_deadline_first(&rt->deadlines)) && deadline->time_ns <= now_ns) {
+    struct sut_deadline *deadline = first_due(rt, now_ns);
+    if (deadline) sut_lag_note(&rt->lag, now_ns - deadline->time_ns);
+    for (; deadline; deadline = first_due(rt, now_ns)) {
         if (deadline->kind >= SUT_DEADLINE_HOST) {
             sut_deadline_cancel(&rt->deadlines, deadline);
             rt->above->wake(rt, SUT_CONTAINER(deadline, struct sut_task, wake));

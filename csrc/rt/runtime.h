@@ -15,6 +15,7 @@
 #ifndef SUT_RT_RUNTIME_H
 #define SUT_RT_RUNTIME_H
 
+#include "core/lag.h"
 #include "core/tree.h"
 #include "rt/random.h"
 #include "rt/watchdog.h"
@@ -62,6 +63,7 @@ struct sut_runtime {
     struct sut_watchdog *watchdog; /* of the state above; NULL: none */
     int64_t slice_ns;              /* that one turn may take; 0: it is not watched */
     int64_t virtual_ns;
+    struct sut_lag lag;   /* of the deadlines: once a turn, the one that is the latest */
     uint32_t idle_rounds; /* rounds at one instant in which only stopping services ran */
     uint8_t clock;        /* enum sut_clock */
     uint8_t unkillable;   /* enum sut_unkillable */

@@ -85,6 +85,53 @@ function Runtime:timeout() end
 ---@return "driven"? how
 function Runtime:attach(luv) end
 
+--- Options of `Runtime:stats`.
+---@class sutura.StatsOptions
+---@field reset? boolean count the lag anew from now on
+
+--- What `Runtime:stats` gives.
+---@class sutura.Stats
+---@field lag sutura.Lag
+---@field ready integer what is in the run queue
+---@field timers integer deadlines that are armed
+---@field supervisors integer supervisors that are served
+---@field services integer their children that are no supervisors
+---@field coroutines integer of these the ones that have begun and not ended
+---@field events sutura.EventStats
+---@field memory sutura.MemoryStats
+
+--- How many events there were.
+---@class sutura.EventStats
+---@field told integer whose hook was called
+---@field waiting integer whose hook is still to be called
+---@field last_seq integer `seq` of the latest
+
+--- What is in use.
+---@class sutura.MemoryStats
+---@field lua? integer bytes that Lua uses; nil in a finalizer, where Lua does not say
+
+--- How late deadlines were: in each turn of the loop the latest one that was due, a millisecond of it the loop's own.
+---@class sutura.Lag
+---@field p50 number seconds, too high by a quarter at most, as `p99`
+---@field p99 number
+---@field max number seconds
+---@field count integer turns
+---@field since number the runtime's time when the counting began
+
+--- How the runtime is doing. What the library itself has in memory outside of Lua is not known: some 300 bytes a service.
+---
+--- Raises on a closed runtime and on unknown options. Source: ours.
+---@nodiscard
+---@param opts? sutura.StatsOptions
+---@return sutura.Stats
+function Runtime:stats(opts) end
+
+--- As `sutura.dump`, of this runtime.
+---@param file? file*|string
+---@return true? written
+---@return string? err
+function Runtime:dump(file) end
+
 --- Stops what runs, waits for it, and gives everything back. Harmless when closed. Raises inside a step of its own.
 function Runtime:close() end
 

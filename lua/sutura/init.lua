@@ -27,6 +27,7 @@ end
 
 local core = load_core()
 local as_service = require "sutura.as_service"
+local dump = require "sutura.dump"
 local errors = require "sutura.errors"
 local event = require "sutura.event"
 local log = require "sutura.log"
@@ -96,6 +97,7 @@ local sutura = {
     wrap = errors.wrap,
     is = errors.is,
     as_service = as_service(core),
+    dump = dump.install(core),
 }
 
 for name, value in pairs(errors.named) do

@@ -5,6 +5,7 @@
 --
 -- Signals are handled between the steps of the tree, like hooks: nothing waits in a handler.
 
+local dump = require "sutura.dump"
 local event = require "sutura.event"
 local log = require "sutura.log"
 local text = require "sutura.text"
@@ -39,18 +40,19 @@ function serve_tree.exit_code(ending)
     return ending.failed and EXIT.ERROR or EXIT.CLEAN
 end
 
--- SIGUSR2: the tree with states, restarts and where each service waits.
-local function show_tree(core, sup)
+-- SIGUSR2: what `sutura.dump` writes, or a line of JSON for each tree.
+local function show_trees(core)
     local ok, problem = pcall(function()
-        local record = sup:tree()
-        if log.format() == "json" then
-            log.report("the tree of " .. sup.name, "tree", { tree = tree_text.plain(record) })
-        else
-            log.write(tree_text.state(record, core.now()))
+        if log.format() ~= "json" then
+            log.write(dump.text(core))
+            return
+        end
+        for _, record in ipairs(dump.records(core)) do
+            log.report("the tree of " .. record.path, "tree", { tree = tree_text.plain(record) })
         end
     end)
     if not ok then
-        log.report("the tree could not be shown: " .. text.of(problem))
+        log.report("the trees could not be shown: " .. text.of(problem))
     end
 end
 
@@ -89,7 +91,7 @@ end
 
 --- Serves a supervisor until it ends or a signal stops it, and says on stderr why it ended if that was not clean.
 ---
---- SIGTERM and SIGINT stop it; a second one closes by force what still runs. SIGUSR2 prints the tree.
+--- SIGTERM and SIGINT stop it; a second one closes by force what still runs. SIGUSR2 prints what `sutura.dump` writes.
 ---@param core table the C module
 ---@param sup sutura.Supervisor not served yet
 ---@return integer exit_code
@@ -99,7 +101,7 @@ function serve_tree.run(core, sup)
         on_stop_signal(core, sup, ending, name)
     end)
     local shows = core.on_signal({ "SIGUSR2" }, function()
-        show_tree(core, sup)
+        show_trees(core)
     end)
     -- Under `run`, because a supervisor of another runtime is refused there: its loop would hear no signal.
     core.run(function()
