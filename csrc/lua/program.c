@@ -12,6 +12,7 @@
 #include "lua/supervisor.h"
 #include "lua/wait.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,13 +31,15 @@ static bool is_done(void *arg) {
     return drive->interrupted || drive->done(drive);
 }
 
-/* Without the watchdog's thread nothing is preempted, which is told once. */
+/* Without the watchdog's thread nothing is preempted, which is told once, unless it was left out
+ * when this was compiled. */
 static void start_watchdog(struct sut_lua_runtime *rt) {
     struct sut_watchdog *watchdog = rt->rt.watchdog;
     int code;
     if (rt->rt.slice_ns == 0 || watchdog->started || watchdog->failed) return;
     code = sut_watchdog_start(watchdog);
-    if (code) sut_report(rt, "nothing will be preempted or killed: %s", uv_strerror(code));
+    if (code && code != -ENOTSUP)
+        sut_report(rt, "nothing will be preempted or killed: %s", uv_strerror(code));
 }
 
 /* Runs the loop; returns how that ended. Raises nothing. */
