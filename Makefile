@@ -102,8 +102,9 @@ test-asan: ## the specs under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/deps.sh test
 	@$(MAKE) --no-print-directory FLAVOUR=asan spec
 
-# Those of the specs that have more than one thread, or signals.
-THREADED = preempt_spec kill_spec watchdog_spec fairness_spec signal_spec interrupt_spec runtime_spec luv_spec
+# Specs in which the watchdog and the loop's thread meet in every way; what is about exact times, or
+# needs a process of its own, means nothing under ThreadSanitizer.
+THREADED = kill_spec runtime_spec host_loop_spec
 
 test-tsan: ## the specs of threads and signals under ThreadSanitizer
 	@scripts/deps.sh test
