@@ -93,7 +93,7 @@ describe("the history of a supervisor", function()
 
     it("has a hog as it was told", hogs.test({}, function(sup, record)
         sup:add("busy", function(ctx)
-            hogs.compute(hogs.SLICE * 6)
+            repeat hogs.compute(hogs.SLICE) until #record:of("service_hog") > 1
             ctx:wait()
         end)
         repeat sutura.sleep(0.005) until #record:of("service_hog") > 1

@@ -117,6 +117,7 @@ local function eventful_life()
             failure_threshold = 1, lifecycle_events = true, panic_locals = true, timeout = 1,
             event_hook = function(event)
                 table.insert(life.events, event)
+                life.hogged = life.hogged or event.type == "service_hog"
             end,
         })
         sup:add(rt:supervisor("B"))
@@ -148,7 +149,7 @@ local function eventful_life()
             sutura.sleep(1e6)
         end)
         sup:add("hogs", function()
-            hogs.compute(0.15)
+            repeat hogs.compute(0.05) until life.hogged
             sutura.sleep(1e6)
         end, { cpu_share = 1 })
         sup:add("hangs", function()
