@@ -15,7 +15,7 @@ FLAGS_UBSAN=print_stacktrace=1:halt_on_error=1:exitcode=98
 # watched COMMAND...: runs it as the flavour and WRAP want it.
 watched() {
     if [ "$WRAP" = valgrind ]; then
-        valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite "$@"
+        valgrind -q --fair-sched=try --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite "$@"
     elif [ "$FLAVOUR" = tsan ]; then
         TSAN_OPTIONS=exitcode=66:halt_on_error=1 SPIN_ALLOCATES=1 LD_PRELOAD=$preload "$@"
     elif [ "$FLAVOUR" = asan ]; then
