@@ -329,3 +329,15 @@ describe("a service that calls os.exit", function()
         end
     end)
 end)
+
+describe("an end that has no stack", function()
+    it("says that there is no trace, and not that there was no memory", virtual.test(function(rt)
+        local sup, record = recorder.supervisor(rt, "A")
+        local object = { name = "lost", serve = function() end }
+        sup:add(object, { restart = "temporary" })
+        object.serve = nil
+        sup:serve_background()
+        sutura.sleep(1)
+        assert.equal("(no trace)", record:only("service_panic").stacktrace)
+    end))
+end)

@@ -160,9 +160,8 @@ static void set_trace(lua_State *L, const struct sut_delivery *to) {
         sut_set(L, "stacktrace");
         lua_newtable(L);
     } else if (!failure || !failure->has_trace) {
-        lua_pushstring(L, failure || to->event->detail.ref < SUT_ODD_NO_MEMORY + 1
-                              ? "(no trace)"
-                              : "(no memory for the trace)");
+        lua_pushstring(L, failure || to->event->detail.ref < 0 ? "(no trace)"
+                                                               : "(no memory for the trace)");
         sut_set(L, "stacktrace");
         lua_newtable(L);
     } else {

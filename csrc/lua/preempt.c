@@ -221,7 +221,7 @@ static void on_hook(lua_State *L, lua_Debug *ar) {
 void sut_preempt_resume(struct sut_lua *self, struct sut_coroutine *co) {
     lua_State *inner = sut_innermost(co->thread);
     co->wait = SUT_WAIT_NONE;
-    if (inner == co->thread) co->woken = SUT_WOKEN_NOT; /* else: sut_preempt_entered */
+    if (inner == co->thread) co->woken = SUT_WOKEN_NOT; /* else: go_in of nested.c */
     if (co->struck) arm(&self->preempt, inner, 1);
 }
 
