@@ -76,6 +76,8 @@ describe("a service that spins when its time to stop has passed", function()
         assert.equal("root/spins", report[1].path)
         assert.is_true(report[1].killed)
         assert.matches("kill_spec.lua", report[1].stacktrace, 1, true)
+        assert.equal("stopped", report[1].state)
+        assert.is_true(report[1].age >= SHUTDOWN, tostring(report[1].age))
     end))
 
     it("meets CANCELED once where it stands, and its closers may wait within the grace", hogs.test({
