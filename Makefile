@@ -48,6 +48,7 @@ OBJECTS := $(SOURCES:csrc/%.c=$(OUT)/obj/%.o)
 CORE    := $(filter $(OUT)/obj/core/%,$(OBJECTS))
 TESTS   := $(patsubst spec/c/%.c,$(OUT)/test/%,$(wildcard spec/c/$(or $(SPEC),*_test).c))
 HOSTS   := $(patsubst spec/host/%.c,$(OUT)/host/%,$(wildcard spec/host/*_host.c))
+RACERS  := $(OUT)/peers/floor $(OUT)/peers/spawn
 MODULE  := $(OUT)/sutura/core.so
 
 export LUA MAKE OUT FLAVOUR SPEC FAIL_FAST
@@ -55,7 +56,7 @@ export LUA_PATH  := $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;./?.lua;;
 export LUA_CPATH := $(abspath $(OUT))/?.so;;
 unexport LUA_INIT LUA_PATH_5_4 LUA_CPATH_5_4
 
-.PHONY: all tests deps test spec lint format demo install doc bench test-asan test-tsan test-valgrind mutate clean help
+.PHONY: all tests deps test spec lint format demo install doc bench bench-peers test-asan test-tsan test-valgrind mutate clean help
 .DELETE_ON_ERROR:
 
 all: $(MODULE) ## build the C module (the default)
@@ -80,6 +81,15 @@ $(OUT)/host/%: spec/host/%.c
 	@mkdir -p $(@D)
 	$(call say,cc $<)$(CC) $(FLAGS) $(CFLAGS) $(FLAGS_$(FLAVOUR)) -MMD -MP $(LUA_CFLAGS) $(LDFLAGS) -o $@ $< $(LUA_LIBS)
 
+# The race: the floor in C, and what times whole programs.
+$(OUT)/peers/floor: $(wildcard bench/peers/floor/*.[ch])
+	@mkdir -p $(@D)
+	$(call say,cc $@)$(CC) $(FLAGS) $(CFLAGS) $(FLAGS_$(FLAVOUR)) $(LUA_CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(LUA_LIBS)
+
+$(OUT)/peers/spawn: bench/peers/spawn.c
+	@mkdir -p $(@D)
+	$(call say,cc $@)$(CC) $(FLAGS) $(CFLAGS) $(FLAGS_$(FLAVOUR)) $(LDFLAGS) -o $@ $<
+
 -include $(OBJECTS:.o=.d) $(TESTS:=.d) $(HOSTS:=.d)
 
 deps: ## install what building needs (Debian; asks for nothing when it is there)
@@ -96,7 +106,7 @@ lint: ## prove the layering, the exports, formats and static checks
 	@+scripts/test.sh build lint
 
 format: ## put the C sources into the house format
-	@find csrc spec/c -name '*.[ch]' | xargs clang-format -i
+	@find csrc spec/c bench -name '*.[ch]' | xargs clang-format -i
 
 test-asan: ## the specs under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/deps.sh test
@@ -126,6 +136,9 @@ demo: ## install what is missing, build, and watch a tree crash and heal
 bench: all ## print what it costs
 	@$(LUA) bench/run.lua
 	@$(LUA) bench/preemption.lua
+
+bench-peers: all $(RACERS) ## race it against what one would take instead; WORK=name, PEERS="floor lua", ROUNDS=n
+	@$(LUA) bench/peers.lua "$(WORK)" "$(PEERS)" "$(ROUNDS)"
 
 doc: all ## write docs/reference.md and docs/state.md
 	@$(LUA) scripts/reference.lua

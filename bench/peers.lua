@@ -1,0 +1,174 @@
+-- SPDX-License-Identifier: MIT
+--
+-- usage: lua5.4 bench/peers.lua [WORK [PEERS [ROUNDS]]]    an empty word stands for the default
+--
+-- The race: sutura, a floor in C, and what a user would take instead do the same work in turns, and a table is printed
+-- for each work: the median of the rounds, the least and the most, and the median of the ratios that sutura had to each
+-- in the same round, with its limit. A limit that is missed makes the exit status 1. A contestant is a program that is
+-- given WORK N [SERVICES] and prints a line `figure value` for each thing that it measured; one that is not installed
+-- is left out, and named. docs/performance.md says how to read it all.
+
+local works = require "bench.peers.race"
+
+local lua = os.getenv("LUA") or "lua5.4"
+local out = (os.getenv("OUT") or "build/release") .. "/peers"
+local only, peers, rounds = arg[1] or "", arg[2] or "", tonumber(arg[3]) or 3
+
+local contestants = {
+    { name = "floor", command = out .. "/floor", about = "lua_newthread, lua_resume and a ring, in C" },
+    { name = "sutura", command = lua .. " bench/peers/sutura.lua", about = "" },
+}
+
+local function succeeds(command)
+    return (os.execute(command .. " >/dev/null 2>&1"))
+end
+
+local function median(list)
+    local sorted = table.move(list, 1, #list, 1, {})
+    table.sort(sorted)
+    local middle = (#sorted + 1) // 2
+    return #sorted % 2 == 1 and sorted[middle] or (sorted[middle] + sorted[middle + 1]) / 2
+end
+
+local function grouped(n)
+    local text = tostring(n):reverse():gsub("(%d%d%d)", "%1,"):reverse()
+    return (text:gsub("^,", ""))
+end
+
+-- Who takes part: who was asked for, and is there.
+local function entries()
+    local list, asked = {}, {}
+    for name in peers:gmatch("[%w-]+") do
+        asked[name] = true
+    end
+    for _, one in ipairs(contestants) do
+        local wanted = peers == "" or asked[one.name] or one.name == "sutura"
+        asked[one.name] = nil
+        if wanted and one.needs and not succeeds(one.needs) then
+            print(("%s is skipped: not installed (scripts/deps.sh peers)"):format(one.name))
+        elseif wanted then
+            list[#list + 1] = one
+        end
+    end
+    assert(not next(asked), "no contestant is called " .. tostring(next(asked)))
+    return list
+end
+
+-- The figures by name that one run prints.
+local function run(one, work)
+    local n = math.min(work.n, (one.most or {})[work.name] or work.n)
+    local words = { one.command, work.name, n, work.services }
+    if work.name == "cold" then
+        words = { out .. "/spawn", n, one.command, "cold", 1 }
+    end
+    local command = table.concat(words, " ")
+    local complaints = out .. "/complaints.txt"
+    local pipe <close> = assert(io.popen("timeout 300 " .. command .. " 2>" .. complaints))
+    local said, figures = pipe:read("a"), {}
+    for name, value in said:gmatch("([%w_]+) (%S+)\n") do
+        figures[name] = tonumber(value)
+    end
+    if not pipe:close() then
+        for line in io.lines(complaints) do
+            said = said .. line .. "\n"
+        end
+        error(command .. " failed: " .. said)
+    end
+    return figures
+end
+
+-- results[contestant][round], with the contestants in turn: forwards in odd rounds, backwards in even ones.
+local function race(list, work)
+    local results = {}
+    for _, one in ipairs(list) do
+        results[one.name] = {}
+    end
+    for round = 1, rounds do
+        for i = 1, #list do
+            local one = list[round % 2 == 1 and i or #list + 1 - i]
+            if not (one.without or {})[work.name] then
+                results[one.name][round] = run(one, work)
+            end
+        end
+    end
+    return results
+end
+
+local function column(result, figure)
+    local values = {}
+    for round = 1, rounds do
+        local value = result[round] and result[round][figure.name]
+        if not value then
+            return nil
+        end
+        values[round] = value / figure.scale
+    end
+    return values
+end
+
+local function ratio(ours, theirs)
+    local ratios = {}
+    for round = 1, rounds do
+        ratios[round] = ours[round] / theirs[round]
+    end
+    return median(ratios)
+end
+
+-- What a limit says in words, and whether a value is within it.
+local function judged(figure, value, bound)
+    if not bound then
+        return "", ""
+    end
+    local good, words = value >= bound, "at least"
+    if figure.better == "less" then
+        good, words = value <= bound, "at most"
+    end
+    return ("%s %g"):format(words, bound), good and "ok" or "OVER"
+end
+
+local missed = 0
+
+local function row(figure, name, values, ours)
+    local sorted = table.move(values, 1, #values, 1, {})
+    table.sort(sorted)
+    local against, limit, verdict = "", "", ""
+    if name ~= "sutura" and ours then
+        local value = ratio(ours, values)
+        against = ("%.2f"):format(value)
+        limit, verdict = judged(figure, value, (figure.limits or {})[name])
+    elseif name == "sutura" then
+        limit, verdict = judged(figure, median(values), figure.most)
+    end
+    missed = missed + (verdict == "OVER" and 1 or 0)
+    local line = ("  %-8s %12.5g  %-19s %9s  %-13s %s"):format(name, median(values),
+        ("%.4g - %.4g"):format(sorted[1], sorted[#sorted]), against, limit, verdict)
+    print((line:gsub("%s+$", "")))
+end
+
+local function report(list, work, results)
+    for _, figure in ipairs(work.figures) do
+        print(("\n%s: %s %s"):format(work.name, grouped(work.n), work.what))
+        print(("  %-8s %12s  %-19s %9s  %s"):format("", figure.unit, "least - most", "sutura/it", "limit"))
+        local ours = column(results.sutura, figure)
+        for _, one in ipairs(list) do
+            local values = column(results[one.name], figure)
+            if values then
+                row(figure, one.name, values, ours)
+            end
+        end
+    end
+    io.stdout:flush()
+end
+
+local list = entries()
+print(("median of %d rounds, in turns; sutura/it is the median of the ratios of each round"):format(rounds))
+local ran = 0
+for _, work in ipairs(works) do
+    if only == "" or only == work.name then
+        report(list, work, race(list, work))
+        ran = ran + 1
+    end
+end
+assert(ran > 0, "no work is called " .. only)
+print(missed == 0 and "\nall limits are kept" or ("\n%d limits are missed"):format(missed))
+os.exit(missed == 0, true)
