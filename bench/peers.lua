@@ -14,10 +14,25 @@ local lua = os.getenv("LUA") or "lua5.4"
 local out = (os.getenv("OUT") or "build/release") .. "/peers"
 local only, peers, rounds = arg[1] or "", arg[2] or "", tonumber(arg[3]) or 3
 
+-- Each with a command that succeeds where it is installed.
+local function in_lua(name, ...)
+    local modules = {}
+    for i, module in ipairs { ... } do
+        modules[i] = ("require '%s'"):format(module)
+    end
+    local needs = ([[%s -e "%s"]]):format(lua, table.concat(modules, "; "))
+    return { name = name, command = ("%s bench/peers/%s.lua"):format(lua, name), needs = needs }
+end
+
 local contestants = {
-    { name = "floor", command = out .. "/floor", about = "lua_newthread, lua_resume and a ring, in C" },
-    { name = "sutura", command = lua .. " bench/peers/sutura.lua", about = "" },
+    { name = "floor", command = out .. "/floor", needs = "true" },
+    in_lua("sutura", "sutura"),
+    in_lua("lua", "socket"),
+    in_lua("luv", "luv"),
+    in_lua("cqueues", "cqueues"),
+    in_lua("copas", "copas"),
 }
+contestants[#contestants].needs = lua .. [[ -e "assert(require 'copas'.pauseforever)"]] -- version 4
 
 local function succeeds(command)
     return (os.execute(command .. " >/dev/null 2>&1"))
@@ -44,8 +59,8 @@ local function entries()
     for _, one in ipairs(contestants) do
         local wanted = peers == "" or asked[one.name] or one.name == "sutura"
         asked[one.name] = nil
-        if wanted and one.needs and not succeeds(one.needs) then
-            print(("%s is skipped: not installed (scripts/deps.sh peers)"):format(one.name))
+        if wanted and not succeeds(one.needs) then
+            print(one.name .. " is skipped: it is not installed (scripts/deps.sh peers installs what Debian has)")
         elseif wanted then
             list[#list + 1] = one
         end

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# usage: scripts/deps.sh PURPOSE...    with PURPOSE one of: build demo test valgrind
+# usage: scripts/deps.sh PURPOSE...    with PURPOSE one of: build demo test valgrind peers
 #
 # Installs what the purposes need and the machine lacks. It looks for the things themselves, not for
 # packages, so what came by another way is good too; when nothing is missing it says nothing. Knows
@@ -32,6 +32,12 @@ test     command  clang-tidy    clang-tidy
 test     command  cppcheck      cppcheck
 test     command  mandoc        mandoc
 valgrind command  valgrind      valgrind
+peers    module   luv           lua-luv
+peers    module   socket        lua-socket
+peers    module   cqueues       lua-cqueues
+peers    command  go            golang-go
+peers    file     /usr/share/gocode/src/github.com/thejerf/suture golang-github-thejerf-suture-dev
+peers    command  erlc          erlang-base
 LIST
 }
 
@@ -41,6 +47,7 @@ have() {
     cc) echo "#include <$2>" | cc -E - ;;
     pc) pkg-config --exists "$2" ;;
     module) "$lua" -e "require '$2'" ;;
+    file) test -e "$2" ;;
     esac >/dev/null 2>&1
 }
 
@@ -54,6 +61,7 @@ missing() {
 case " $* " in
 *" test "*) set -- build demo test "$@" ;;
 *" demo "*) set -- build demo ;;
+*" peers "*) set -- build "$@" ;;
 esac
 
 packages=$(missing "$@")
