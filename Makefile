@@ -90,6 +90,13 @@ $(OUT)/peers/spawn: bench/peers/spawn.c
 	@mkdir -p $(@D)
 	$(call say,cc $@)$(CC) $(FLAGS) $(CFLAGS) $(FLAGS_$(FLAVOUR)) $(LDFLAGS) -o $@ $<
 
+# suture, where Go and Debian's package of it are; elsewhere there is nothing, and the race leaves it out.
+GOPATH ?= /usr/share/gocode
+$(OUT)/peers/suture: bench/peers/suture/main.go
+	@mkdir -p $(@D)
+	@if command -v go >/dev/null && test -d $(GOPATH)/src/github.com/thejerf/suture/v4; then \
+	    echo "  go $@"; GO111MODULE=off GOPATH=$(GOPATH) GOCACHE=$(abspath $(OUT))/go go build -o $@ ./$(<D); fi
+
 -include $(OBJECTS:.o=.d) $(TESTS:=.d) $(HOSTS:=.d)
 
 deps: ## install what building needs (Debian; asks for nothing when it is there)
@@ -137,7 +144,7 @@ bench: all ## print what it costs
 	@$(LUA) bench/run.lua
 	@$(LUA) bench/preemption.lua
 
-bench-peers: all $(RACERS) ## race it against what one would take instead; WORK=name, PEERS="floor lua", ROUNDS=n
+bench-peers: all $(RACERS) $(OUT)/peers/suture ## race it against what one would take instead; WORK=name, PEERS="floor lua", ROUNDS=n
 	@$(LUA) bench/peers.lua "$(WORK)" "$(PEERS)" "$(ROUNDS)"
 
 doc: all ## write docs/reference.md and docs/state.md

@@ -20,19 +20,26 @@ local function in_lua(name, ...)
     for i, module in ipairs { ... } do
         modules[i] = ("require '%s'"):format(module)
     end
-    local needs = ([[%s -e "%s"]]):format(lua, table.concat(modules, "; "))
+    local needs = ([[%s -e "%s"]]):format(lua, table.concat(modules, "; ")) -- sutura needs nothing: it is there
     return { name = name, command = ("%s bench/peers/%s.lua"):format(lua, name), needs = needs }
 end
 
 local contestants = {
     { name = "floor", command = out .. "/floor", needs = "true" },
-    in_lua("sutura", "sutura"),
+    in_lua("sutura"),
     in_lua("lua", "socket"),
     in_lua("luv", "luv"),
     in_lua("cqueues", "cqueues"),
     in_lua("copas", "copas"),
 }
-contestants[#contestants].needs = lua .. [[ -e "assert(require 'copas'.pauseforever)"]] -- version 4
+contestants[#contestants].needs = lua .. [[ -e "assert(require 'copas'.pauseforever)"]] -- Copas 4
+for _, processors in ipairs { "1", "2" } do
+    contestants[#contestants + 1] = {
+        name = "suture-" .. processors,
+        command = ("env GOMAXPROCS=%s %s/suture"):format(processors, out),
+        needs = ("test -x %s/suture"):format(out),
+    }
+end
 
 local function succeeds(command)
     return (os.execute(command .. " >/dev/null 2>&1"))
