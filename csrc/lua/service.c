@@ -11,6 +11,8 @@
 #include "lua/template.h"
 #include "lua/wait.h"
 
+#include <string.h>
+
 /* ---- beginning a run ---- */
 
 /* Pushes the function, and the object before the context when the body is one. The supervisor lies
@@ -74,10 +76,12 @@ static int begin(struct sut_lua_service *service) {
 
 /* Takes over what the latest raise has left; the value is on the top of the thread. */
 static struct sut_failure *take_failure(struct sut_lua *self, lua_State *thread) {
-    struct sut_failure *failure = sut_calloc(sizeof *failure);
+    size_t size = sut_trace_size(&self->trace);
+    struct sut_failure *failure = sut_realloc(NULL, offsetof(struct sut_failure, trace) + size);
     if (!failure) return NULL;
-    failure->trace = self->trace;
+    memcpy(&failure->trace, &self->trace, size);
     failure->has_trace = self->trace.count > 0;
+    failure->has_variables = false;
     if (thread && self->has_variables && lua_checkstack(thread, 4)) {
         sut_slot_get(thread, SUT_SLOT_VARIABLES);
         lua_insert(thread, -2);

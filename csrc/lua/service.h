@@ -83,9 +83,9 @@ static inline struct sut_lua_service *sut_service_of_coroutine(struct sut_corout
 
 /* What an end leaves for the delivery of its event (sut_detail.block): NULL without memory. */
 struct sut_failure {
-    struct sut_trace trace;
     bool has_trace;
-    bool has_variables; /* they lie beneath the value on the thread's stack */
+    bool has_variables;     /* they lie beneath the value on the thread's stack */
+    struct sut_trace trace; /* last: only what of it is used is there */
 };
 
 /* Ends without a value on a thread: sut_detail.ref is one of these, below any reference. */

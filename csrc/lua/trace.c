@@ -10,8 +10,6 @@
 #include "lua/trace.h"
 
 #include <lauxlib.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 /* Names of functions as lua_getinfo tells their kind, by the letter that is kept of it. */
@@ -26,9 +24,11 @@ static const struct {
 enum { NAME_KINDS = sizeof name_kinds / sizeof *name_kinds };
 
 static char kind_letter(const char *namewhat) {
+    if (!*namewhat) return '\0';
     for (int i = 0; i < NAME_KINDS; i++)
-        if (strcmp(name_kinds[i].word, namewhat) == 0) return name_kinds[i].letter;
-    return *namewhat ? '?' : '\0';
+        if (*name_kinds[i].word == *namewhat && strcmp(name_kinds[i].word, namewhat) == 0)
+            return name_kinds[i].letter;
+    return '?';
 }
 
 /* Lua's own traceback calls a global function "function" too. */
@@ -87,24 +87,21 @@ static struct sut_frame *next_frame(struct sut_trace *trace) {
     return &trace->frames[trace->count++];
 }
 
-/* Copies text cut at `size`, on one line, and never in the middle of a character of UTF-8. */
-static void copy_line(char *out, size_t size, const char *text) {
+/* Copies a text as it is, cut at `size`, and never in the middle of a character of UTF-8. */
+static void copy(char *out, size_t size, const char *text) {
     size_t length = text ? strlen(text) : 0;
     if (length >= size) {
         length = size - 1;
         while (length && ((unsigned char)text[length] & 0xc0) == 0x80)
             length--;
     }
-    for (size_t i = 0; i < length; i++) {
-        out[i] = text[i];
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f) out[i] = '?';
-    }
+    memcpy(out, text ? text : "", length);
     out[length] = '\0';
 }
 
 static void fill(struct sut_frame *frame, const lua_Debug *ar) {
-    copy_line(frame->source, sizeof frame->source, ar->short_src);
-    copy_line(frame->name, sizeof frame->name, ar->name);
+    memcpy(frame->source, ar->short_src, sizeof frame->source);
+    copy(frame->name, sizeof frame->name, ar->name);
     frame->line = ar->currentline;
     frame->defined = ar->linedefined;
     frame->what = *ar->what;
@@ -165,7 +162,20 @@ void sut_trace_walk(struct sut_trace *trace, lua_State *L, int level, lua_CFunct
     }
 }
 
+size_t sut_trace_size(const struct sut_trace *trace) {
+    return offsetof(struct sut_trace, frames) + (size_t)trace->count * sizeof *trace->frames;
+}
+
 /* ---- the text ---- */
+
+/* What was copied at the raise is put on one line only for who reads it. Returns the length. */
+static size_t clean(char *out, const char *text) {
+    size_t length = strlen(text);
+    for (size_t i = 0; i < length; i++)
+        out[i] = (char)((unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i]);
+    out[length] = '\0';
+    return length;
+}
 
 struct text {
     char *out;
@@ -173,40 +183,72 @@ struct text {
     size_t length; /* always less than size */
 };
 
-__attribute__((format(printf, 2, 3))) static void add(struct text *text, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    size_t room = text->size - text->length;
-    int length = vsnprintf(text->out + text->length, room, format, arguments);
-    va_end(arguments);
-    if (length < 0) return;
-    text->length += (size_t)length < room ? (size_t)length : room - 1;
+static void add_bytes(struct text *text, const char *bytes, size_t length) {
+    size_t room = text->size - 1 - text->length;
+    if (length > room) length = room;
+    memcpy(text->out + text->length, bytes, length);
+    text->length += length;
+}
+
+static void add(struct text *text, const char *words) { add_bytes(text, words, strlen(words)); }
+
+static void add_number(struct text *text, int number) {
+    char digits[12];
+    char *first = digits + sizeof digits;
+    unsigned rest = number < 0 ? 0U - (unsigned)number : (unsigned)number;
+    do
+        *--first = (char)('0' + rest % 10);
+    while ((rest /= 10) != 0);
+    if (number < 0) *--first = '-';
+    add_bytes(text, first, (size_t)(digits + sizeof digits - first));
+}
+
+static void add_source(struct text *text, const struct sut_frame *frame) {
+    char source[sizeof frame->source];
+    add_bytes(text, source, clean(source, frame->source));
+    add(text, ":");
+}
+
+static void add_function(struct text *text, const struct sut_frame *frame) {
+    char name[sizeof frame->name];
+    if (frame->namewhat) {
+        add(text, kind_word(frame->namewhat));
+        add(text, " '");
+        add_bytes(text, name, clean(name, frame->name));
+        add(text, "'");
+    } else if (frame->what == 'm') {
+        add(text, "main chunk");
+    } else if (frame->what == 'C') {
+        add(text, "?");
+    } else {
+        add(text, "function <");
+        add_source(text, frame);
+        add_number(text, frame->defined);
+        add(text, ">");
+    }
 }
 
 static void add_frame(struct text *text, const struct sut_frame *frame) {
-    add(text, "\n\t%s:", frame->source);
-    if (frame->line > 0) add(text, "%d:", frame->line);
+    add(text, "\n\t");
+    add_source(text, frame);
+    if (frame->line > 0) {
+        add_number(text, frame->line);
+        add(text, ":");
+    }
     add(text, " in ");
-    if (frame->namewhat)
-        add(text, "%s '%s'", kind_word(frame->namewhat), frame->name);
-    else if (frame->what == 'm')
-        add(text, "main chunk");
-    else if (frame->what == 'C')
-        add(text, "?");
-    else
-        add(text, "function <%s:%d>", frame->source, frame->defined);
+    add_function(text, frame);
     if (frame->tail) add(text, "\n\t(...tail calls...)");
 }
 
 static void add_gap(struct text *text, const struct sut_trace *trace, int at) {
-    if (at == trace->skipped_at) add(text, "\n\t...\t(skipping %d levels)", trace->skipped);
+    if (at != trace->skipped_at) return;
+    add(text, "\n\t...\t(skipping ");
+    add_number(text, trace->skipped);
+    add(text, " levels)");
 }
 
 size_t sut_trace_text(const struct sut_trace *trace, char *out, size_t size) {
-    struct text text;
-    text.out = out;
-    text.size = size;
-    text.length = 0;
+    struct text text = {.out = out, .size = size};
     if (!size) return 0;
     add(&text, "stack traceback:");
     for (int i = 0; i < trace->count; i++) {
@@ -215,21 +257,24 @@ size_t sut_trace_text(const struct sut_trace *trace, char *out, size_t size) {
         add_frame(&text, &trace->frames[i]);
     }
     add_gap(&text, trace, trace->count);
+    out[text.length] = '\0';
     return text.length;
 }
 
 /* ---- the frames as a table ---- */
 
 static void push_frame(lua_State *L, const struct sut_frame *frame) {
+    char source[sizeof frame->source];
+    char name[sizeof frame->name];
     lua_createtable(L, 0, 4);
-    lua_pushstring(L, frame->source);
+    lua_pushlstring(L, source, clean(source, frame->source));
     lua_setfield(L, -2, "source");
     if (frame->line > 0) {
         lua_pushinteger(L, frame->line);
         lua_setfield(L, -2, "line");
     }
     if (*frame->name) {
-        lua_pushstring(L, frame->name);
+        lua_pushlstring(L, name, clean(name, frame->name));
         lua_setfield(L, -2, "name");
     }
     lua_pushstring(L, frame->what == 'm' ? "main" : frame->what == 'C' ? "C" : "Lua");

@@ -21,7 +21,7 @@
 #define SUT_TRACE_VARIABLES 10 /* locals, and upvalues, kept of a frame */
 
 struct sut_frame {
-    char source[LUA_IDSIZE]; /* short source, or "[C]" */
+    char source[LUA_IDSIZE]; /* short source, or "[C]"; raw bytes, as the name */
     char name[48];           /* function's name when known, else "" */
     int line;                /* current line, or -1 */
     int defined;             /* line where the function is defined, or -1 */
@@ -32,7 +32,8 @@ struct sut_frame {
 };
 
 /* A trace of one coroutine, or of a chain of nested ones, innermost first. Plain bytes: it can be
- * copied by assignment and needs no release. */
+ * copied by assignment and needs no release; a copy of its first sut_trace_size bytes is as good,
+ * to be read. */
 struct sut_trace {
     int count;      /* frames kept */
     int skipped_at; /* frames before the gap, or -1 for no gap */
@@ -42,6 +43,9 @@ struct sut_trace {
 
 /* What stands at a level of a stack. */
 enum sut_level { SUT_LEVEL_NONE, SUT_LEVEL_HIDDEN, SUT_LEVEL_SHOWN };
+
+/* The bytes of a trace that are used. */
+size_t sut_trace_size(const struct sut_trace *trace);
 
 /* Empties a trace. */
 void sut_trace_clear(struct sut_trace *trace);
