@@ -80,7 +80,7 @@ end
 -- Has every required field of the class, and no field that it does not have.
 local function assert_record(class, record)
     local fields = assert(classes[class], class)
-    for key in next, record do
+    for key in pairs(record) do
         assert(fields[key], ("%s has no field '%s'"):format(class, tostring(key)))
     end
     for key, kind in pairs(fields) do
@@ -183,7 +183,7 @@ describe("the annotations", function()
         local event = { path = "A" }
         for prefix, methods in pairs {
             Supervisor = methods_of(sup), Runtime = methods_of(rt), Handle = methods_of(handle),
-            Context = methods_of(sutura.context()), Event = require("sutura.event").metatable.__index,
+            Context = methods_of(sutura.context()), Event = require("sutura.event").methods,
         } do
             assert.same(keys_of(methods), keys_of(names[prefix]), prefix .. " of " .. event.path)
         end

@@ -19,7 +19,7 @@
 /* From here on a difference of the clocks means that the wall clock was set. */
 #define WALL_STEP_NS INT64_C(10000000)
 
-void sut_set(lua_State *L, const char *field) { lua_setfield(L, SUT_AT_EVENT, field); }
+void sut_set(lua_State *L, enum sut_field field) { sut_event_set(L, SUT_AT_EVENT, field); }
 
 /* ---- the other types ---- */
 
@@ -121,22 +121,26 @@ static double wall_time(const struct sut_delivery *to) {
 static void set_cause(lua_State *L, const struct sut_delivery *to) {
     const struct sut_event *event = to->event;
     if (event->type > SUT_EVENT_SERVICE_TERMINATE && event->type < SUT_EVENT_SERVICE_START) return;
-    sut_push_cause(L, &to->sup->core, event->cause);
+    if (to->service && event->cause.value == to->service->core.id.value &&
+        sut_slot_find(&to->rt->rt.tree.slots, event->cause) == event->service)
+        (void)lua_rawgeti(L, SUT_AT_EVENT, SUT_FIELD_PATH);
+    else
+        sut_push_cause(L, &to->sup->core, event->cause);
     sut_tell_text(L, to, SUT_TEXT_BECAUSE_OF);
 }
 
 static void set_common(lua_State *L, const struct sut_delivery *to) {
     const struct sut_event *event = to->event;
-    lua_pushstring(L, sut_event_name(event->type));
-    sut_set(L, "type");
+    lua_pushinteger(L, event->type);
+    sut_set(L, SUT_FIELD_TYPE);
     sut_tell_number(L, to, SUT_NUMBER_TIME, sut_seconds(event->time_ns));
     sut_tell_number(L, to, SUT_NUMBER_WALL, wall_time(to));
     lua_pushinteger(L, (lua_Integer)event->seq);
-    sut_set(L, "seq");
+    sut_set(L, SUT_FIELD_SEQ);
     lua_pushvalue(L, SUT_AT_SUPERVISOR);
-    sut_set(L, "supervisor");
+    sut_set(L, SUT_FIELD_SUPERVISOR);
     lua_pushlstring(L, to->sup->name, to->sup->name_length);
-    sut_set(L, "supervisor_name");
+    sut_set(L, SUT_FIELD_SUPERVISOR_NAME);
     sut_push_path(L, &to->sup->core, event->service);
     sut_tell_text(L, to, SUT_TEXT_PATH);
     set_cause(L, to);
@@ -151,13 +155,13 @@ static void set_common(lua_State *L, const struct sut_delivery *to) {
 static void set_service(lua_State *L, const struct sut_delivery *to) {
     const struct sut_name *name = &to->service->core.name;
     sut_push_body(L, SUT_AT_SUPERVISOR, SUT_AT_BODIES, to->service);
-    sut_set(L, "service");
+    sut_set(L, SUT_FIELD_SERVICE);
     lua_pushlstring(L, sut_service_text(&to->service->core), name->length);
     sut_tell_text(L, to, SUT_TEXT_SERVICE_NAME);
-    sut_push_token(L, &to->service->core);
-    sut_set(L, "token");
+    lua_pushinteger(L, (lua_Integer)to->service->core.id.value);
+    sut_set(L, SUT_FIELD_TOKEN);
     lua_pushinteger(L, to->event->run);
-    sut_set(L, "run");
+    sut_set(L, SUT_FIELD_RUN);
 }
 
 static void set_happening(lua_State *L, const struct sut_delivery *to) {
@@ -188,9 +192,18 @@ static void set_supervisor(lua_State *L, const struct sut_delivery *to) {
         set_start_reason(L, to);
 }
 
+/* Of those that events of the type mostly have. */
+static enum sut_field last_field(const struct sut_event *event) {
+    if (event->type == SUT_EVENT_SERVICE_PANIC) return SUT_FIELD_FRAMES;
+    if (event->type == SUT_EVENT_SERVICE_TERMINATE)
+        return event->end == SUT_END_PLAIN ? SUT_FIELD_STOPPING : SUT_FIELD_ERROR_MSG;
+    if (event->type >= SUT_EVENT_SERVICE_START) return SUT_FIELD_RUN;
+    return SUT_FIELD_HISTORY;
+}
+
 static int deliver(lua_State *L) {
     struct sut_delivery *to = lua_touserdata(L, 1);
-    lua_createtable(L, 0, 20);
+    sut_event_new(L, last_field(to->event));
     sut_push_object(L, to->sup);
     (void)lua_getiuservalue(L, SUT_AT_SUPERVISOR, SUT_SUPERVISOR_BODIES);
     set_common(L, to);
@@ -200,8 +213,6 @@ static int deliver(lua_State *L) {
     } else {
         set_supervisor(L, to);
     }
-    sut_push_handler(L, "event_metatable");
-    lua_setmetatable(L, SUT_AT_EVENT);
     if (lua_getiuservalue(L, SUT_AT_SUPERVISOR, SUT_SUPERVISOR_HOOK) == LUA_TNIL)
         sut_push_handler(L, "default_hook");
     lua_pushvalue(L, SUT_AT_EVENT);

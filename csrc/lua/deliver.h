@@ -5,10 +5,8 @@
 #ifndef SUT_LUA_DELIVER_H
 #define SUT_LUA_DELIVER_H
 
+#include "lua/event.h"
 #include "lua/supervisor.h"
-
-/* The longest trace as text, in bytes. */
-enum { SUT_TRACE_MAX = 8192 };
 
 struct sut_delivery {
     struct sut_event *event;
@@ -24,7 +22,7 @@ enum { SUT_AT_EVENT = 2, SUT_AT_SUPERVISOR, SUT_AT_BODIES };
 
 /* Pops a value into a field of the event. May raise for memory. What the history keeps too is set
  * by the calls of csrc/lua/history.h. */
-void sut_set(lua_State *L, const char *field);
+void sut_set(lua_State *L, enum sut_field field);
 
 /* The fields of service_panic and service_terminate: error, texts, trace, frames. */
 void sut_set_end(lua_State *L, const struct sut_delivery *to);

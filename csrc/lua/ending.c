@@ -154,24 +154,22 @@ static void add_variables(lua_State *L, const struct sut_delivery *to) {
 
 static void set_trace(lua_State *L, const struct sut_delivery *to) {
     const struct sut_failure *failure = to->event->detail.block;
-    char text[SUT_TRACE_MAX];
     if (to->service->core.child) {
         lua_pushliteral(L, "(the trace stands in the event of the service below)");
-        sut_set(L, "stacktrace");
+        sut_set(L, SUT_FIELD_STACKTRACE);
         lua_newtable(L);
     } else if (!failure || !failure->has_trace) {
         lua_pushstring(L, failure || to->event->detail.ref < 0 ? "(no trace)"
                                                                : "(no memory for the trace)");
-        sut_set(L, "stacktrace");
+        sut_set(L, SUT_FIELD_STACKTRACE);
         lua_newtable(L);
     } else {
-        (void)sut_trace_text(&failure->trace, text, sizeof text);
-        lua_pushstring(L, text);
-        sut_set(L, "stacktrace");
+        sut_event_set_trace(L, SUT_AT_EVENT, &failure->trace);
+        if (!failure->has_variables) return;
         sut_trace_push_frames(L, &failure->trace);
-        if (failure->has_variables) add_variables(L, to);
+        add_variables(L, to);
     }
-    sut_set(L, "frames");
+    sut_set(L, SUT_FIELD_FRAMES);
 }
 
 void sut_set_escalation(lua_State *L, const struct sut_delivery *to) {
@@ -180,7 +178,7 @@ void sut_set_escalation(lua_State *L, const struct sut_delivery *to) {
     (void)lua_getiuservalue(L, SUT_AT_SUPERVISOR, SUT_SUPERVISOR_REASON);
     push_text(L, to, lua_gettop(L));
     sut_tell_text(L, to, SUT_TEXT_ERROR_MSG);
-    sut_set(L, "error");
+    sut_set(L, SUT_FIELD_ERROR);
     sut_set_history(L, to);
 }
 
@@ -208,9 +206,9 @@ void sut_set_end(lua_State *L, const struct sut_delivery *to) {
     sut_tell_text(L, to, SUT_TEXT_ERROR_MSG);
     if (event->type == SUT_EVENT_SERVICE_PANIC) {
         lua_pushvalue(L, -1);
-        sut_set(L, "panic_msg");
+        sut_set(L, SUT_FIELD_PANIC_MSG);
         set_trace(L, to);
     }
     lua_pop(L, 1);
-    sut_set(L, "error");
+    sut_set(L, SUT_FIELD_ERROR);
 }

@@ -6,31 +6,31 @@
 
 #include <string.h>
 
-static const char *const texts[SUT_TEXTS] = {
-    [SUT_TEXT_PATH] = "path",
-    [SUT_TEXT_SERVICE_NAME] = "service_name",
-    [SUT_TEXT_ERROR_MSG] = "error_msg",
-    [SUT_TEXT_REASON] = "reason",
-    [SUT_TEXT_WAITING_FOR] = "waiting_for",
-    [SUT_TEXT_ACTION] = "action",
-    [SUT_TEXT_BECAUSE_OF] = "because_of",
+static const enum sut_field texts[SUT_TEXTS] = {
+    [SUT_TEXT_PATH] = SUT_FIELD_PATH,
+    [SUT_TEXT_SERVICE_NAME] = SUT_FIELD_SERVICE_NAME,
+    [SUT_TEXT_ERROR_MSG] = SUT_FIELD_ERROR_MSG,
+    [SUT_TEXT_REASON] = SUT_FIELD_REASON,
+    [SUT_TEXT_WAITING_FOR] = SUT_FIELD_WAITING_FOR,
+    [SUT_TEXT_ACTION] = SUT_FIELD_ACTION,
+    [SUT_TEXT_BECAUSE_OF] = SUT_FIELD_BECAUSE_OF,
 };
 
-static const char *const numbers[SUT_NUMBERS] = {
-    [SUT_NUMBER_TIME] = "time",
-    [SUT_NUMBER_WALL] = "wall",
-    [SUT_NUMBER_DELAY] = "delay",
-    [SUT_NUMBER_CURRENT_FAILURES] = "current_failures",
-    [SUT_NUMBER_FAILURE_THRESHOLD] = "failure_threshold",
-    [SUT_NUMBER_DURATION] = "duration",
-    [SUT_NUMBER_IN_A_ROW] = "in_a_row",
+static const enum sut_field numbers[SUT_NUMBERS] = {
+    [SUT_NUMBER_TIME] = SUT_FIELD_TIME,
+    [SUT_NUMBER_WALL] = SUT_FIELD_WALL,
+    [SUT_NUMBER_DELAY] = SUT_FIELD_DELAY,
+    [SUT_NUMBER_CURRENT_FAILURES] = SUT_FIELD_CURRENT_FAILURES,
+    [SUT_NUMBER_FAILURE_THRESHOLD] = SUT_FIELD_FAILURE_THRESHOLD,
+    [SUT_NUMBER_DURATION] = SUT_FIELD_DURATION,
+    [SUT_NUMBER_IN_A_ROW] = SUT_FIELD_IN_A_ROW,
 };
 
-static const char *const flags[SUT_FLAGS] = {
-    [SUT_FLAG_RESTARTING] = "restarting",
-    [SUT_FLAG_STOPPING] = "stopping",
-    [SUT_FLAG_QUEUED] = "queued",
-    [SUT_FLAG_KILLED] = "killed",
+static const enum sut_field flags[SUT_FLAGS] = {
+    [SUT_FLAG_RESTARTING] = SUT_FIELD_RESTARTING,
+    [SUT_FLAG_STOPPING] = SUT_FIELD_STOPPING,
+    [SUT_FLAG_QUEUED] = SUT_FIELD_QUEUED,
+    [SUT_FLAG_KILLED] = SUT_FIELD_KILLED,
 };
 
 static void push_number(lua_State *L, int which, double value) {
@@ -74,7 +74,7 @@ static void set_texts(lua_State *L, const struct sut_entry *entry) {
     for (int i = 0; i < SUT_TEXTS; i++) {
         if (entry->length[i] == SUT_NO_TEXT) continue;
         lua_pushlstring(L, text, entry->length[i]);
-        lua_setfield(L, -2, texts[i]);
+        lua_setfield(L, -2, sut_field_name(texts[i]));
         text += entry->length[i];
     }
 }
@@ -83,12 +83,12 @@ static void set_facts(lua_State *L, const struct sut_facts *facts) {
     for (int i = 0; i < SUT_NUMBERS; i++) {
         if (!(facts->has_number & 1U << i)) continue;
         push_number(L, i, facts->number[i]);
-        lua_setfield(L, -2, numbers[i]);
+        lua_setfield(L, -2, sut_field_name(numbers[i]));
     }
     for (int i = 0; i < SUT_FLAGS; i++) {
         if (!(facts->has_flag & 1U << i)) continue;
         lua_pushboolean(L, (int)(facts->flag & 1U << i));
-        lua_setfield(L, -2, flags[i]);
+        lua_setfield(L, -2, sut_field_name(flags[i]));
     }
 }
 
@@ -105,7 +105,7 @@ static void set_identity(lua_State *L, const struct sut_lua_supervisor *sup,
     }
     if (entry->length[SUT_TEXT_PATH] != SUT_NO_TEXT) return;
     sut_push_path(L, &sup->core, NULL);
-    lua_setfield(L, -2, texts[SUT_TEXT_PATH]);
+    lua_setfield(L, -2, sut_field_name(texts[SUT_TEXT_PATH]));
 }
 
 /* Pushes the table of an entry. Making it may collect garbage, and a finalizer may change what is
@@ -120,7 +120,7 @@ static void push_entry(lua_State *L, const struct sut_lua_supervisor *sup, uint3
     set_identity(L, sup, &entry);
     set_texts(L, &entry);
     set_facts(L, &entry.facts);
-    sut_push_handler(L, "event_metatable");
+    sut_slot_get(L, SUT_SLOT_EVENT);
     lua_setmetatable(L, -2);
 }
 
@@ -139,7 +139,7 @@ static void push_history(lua_State *L, const struct sut_lua_supervisor *sup) {
 
 void sut_set_history(lua_State *L, const struct sut_delivery *to) {
     push_history(L, to->sup);
-    sut_set(L, "history");
+    sut_set(L, SUT_FIELD_HISTORY);
 }
 
 int sut_supervisor_history(lua_State *L) {

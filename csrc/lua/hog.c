@@ -170,9 +170,7 @@ void sut_set_hog(lua_State *L, const struct sut_delivery *to) {
     lua_pushstring(L, actions[hog->action]);
     sut_tell_text(L, to, SUT_TEXT_ACTION);
     sut_tell_flag(L, to, SUT_FLAG_STOPPING, to->event->stopping);
-    if (hog->has_trace) {
-        (void)sut_trace_text(&hog->trace, text, sizeof text);
-        lua_pushstring(L, text);
-        sut_set(L, "stacktrace");
-    }
+    if (!hog->has_trace) return;
+    lua_pushlstring(L, text, sut_trace_text(&hog->trace, text, sizeof text));
+    sut_set(L, SUT_FIELD_STACKTRACE);
 }

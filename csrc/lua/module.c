@@ -3,6 +3,7 @@
  * luaopen_sutura_core: what the Lua modules of sutura find in `require "sutura.core"`.
  */
 #include "lua/context.h"
+#include "lua/event.h"
 #include "lua/service.h"
 #include "lua/signal.h"
 #include "lua/snapshot.h"
@@ -54,6 +55,8 @@ static int setup(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     fill_errors(L, 1);
+    lua_getfield(L, 1, "event_metatable");
+    sut_open_event(L, 2);
     lua_pushvalue(L, 1);
     sut_slot_set(L, SUT_SLOT_HANDLERS);
     return 0;
@@ -142,6 +145,7 @@ static const luaL_Reg functions[] = {
     {"kill", sut_supervisor_kill},
     {"roots", sut_roots},
     {"snapshot", sut_snapshot},
+    {"complete_event", sut_event_complete},
     {"no_jitter", no_jitter},
     {"default_jitter", default_jitter},
     {"is_supervisor", is_supervisor},

@@ -78,6 +78,7 @@ enum sut_registry_slot {
     SUT_SLOT_VARIABLES, /* locals and upvalues taken at the latest raise */
     SUT_SLOT_OBJECTS,   /* weak: address -> userdata of a supervisor or runtime */
     SUT_SLOT_ON_RAISE,  /* sut_on_raise as a closure */
+    SUT_SLOT_EVENT,     /* the metatable of events */
     SUT_SLOT_SHIELDS,   /* weak: nested coroutine -> shields it is inside */
     SUT_SLOT_SHIELD,    /* the variable to be closed of every shield */
     SUT_SLOTS

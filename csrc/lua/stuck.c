@@ -43,12 +43,12 @@ void sut_set_stuck(lua_State *L, const struct sut_delivery *to) {
     sut_tell_flag(L, to, SUT_FLAG_KILLED, to->event->killed);
     if (!service->extras || !service->extras->stuck) {
         lua_pushliteral(L, "(no memory for the trace)");
-        sut_set(L, "stacktrace");
+        sut_set(L, SUT_FIELD_STACKTRACE);
         return;
     }
     service->extras->stuck->fresh = false;
     lua_pushstring(L, service->extras->stuck->stacktrace);
-    sut_set(L, "stacktrace");
+    sut_set(L, SUT_FIELD_STACKTRACE);
     if (!service->extras->stuck->waiting_for[0]) return; /* it was running */
     lua_pushstring(L, service->extras->stuck->waiting_for);
     sut_tell_text(L, to, SUT_TEXT_WAITING_FOR);

@@ -86,6 +86,10 @@ void sut_prepare(lua_State *L, struct sut_lua_runtime *rt);
 /* Pushes the token of a service. May raise for memory. */
 void sut_push_token(lua_State *L, struct sut_service *service);
 
+/* The token of a service by what an event has told of it, for its path is on the top, where it
+ * stays. May raise for memory. */
+void sut_push_told_token(lua_State *L, const struct sut_lua_supervisor *sup, struct sut_id id);
+
 /* A token of nobody yet, and how it becomes the one of a service just added, while it is on the
  * top. Pushing may raise for memory, filling never raises. */
 struct sut_token;

@@ -86,11 +86,15 @@ static size_t write_path(struct path *path, const struct sut_supervisor *sup,
 /* Making room may collect garbage, and a finalizer may change the path: so it is measured again. */
 void sut_push_path(lua_State *L, const struct sut_supervisor *sup,
                    const struct sut_service *service) {
-    char nowhere[1];
-    char *out = nowhere; /* to measure, nothing is written */
-    size_t room = 0;
-    size_t length = write_path(&(struct path){.out = out}, sup, service);
+    char text[256];
+    char *out = text;
+    size_t room = sizeof text;
+    size_t length = write_path(&(struct path){.out = out, .room = room}, sup, service);
     luaL_checkstack(L, LUA_MINSTACK, "path");
+    if (length <= room) {
+        (void)lua_pushlstring(L, out + room - length, length);
+        return;
+    }
     do {
         room = length;
         out = lua_newuserdatauv(L, room + 1, 0);
@@ -152,17 +156,32 @@ struct sut_token *sut_push_empty_token(lua_State *L, const struct sut_supervisor
     return token;
 }
 
+/* Pushes the token of the id that somebody has; otherwise false, and nothing. */
+static bool push_known(lua_State *L, const struct sut_tree *tree, struct sut_id id) {
+    bool known;
+    sut_slot_get(L, SUT_SLOT_TOKENS);
+    known = lua_rawgeti(L, -1, (lua_Integer)id.value) == LUA_TUSERDATA &&
+            ((const struct sut_token *)lua_touserdata(L, -1))->tree == tree;
+    lua_remove(L, -2);
+    if (!known) lua_pop(L, 1);
+    return known;
+}
+
+void sut_push_told_token(lua_State *L, const struct sut_lua_supervisor *sup, struct sut_id id) {
+    struct sut_service *service = sup->name ? sut_slot_find(&sup->core.tree->slots, id) : NULL;
+    if (service) {
+        sut_push_token(L, service);
+    } else if (!push_known(L, sup->core.tree, id)) {
+        sut_push_empty_token(L, &sup->core)->id = id;
+        lua_pushvalue(L, -2);
+        (void)lua_setiuservalue(L, -2, 2);
+        enter_token(L);
+    }
+}
+
 void sut_push_token(lua_State *L, struct sut_service *service) {
     struct sut_token *token;
-    sut_slot_get(L, SUT_SLOT_TOKENS);
-    if (lua_rawgeti(L, -1, (lua_Integer)service->id.value) == LUA_TUSERDATA) {
-        struct sut_token *known = lua_touserdata(L, -1);
-        if (known->tree == service->parent->tree) {
-            lua_remove(L, -2);
-            return;
-        }
-    }
-    lua_pop(L, 2);
+    if (push_known(L, service->parent->tree, service->id)) return;
     token = sut_push_empty_token(L, service->parent);
     token->id = service->id;
     if (!sut_slot_find(&service->parent->tree->slots,
@@ -181,9 +200,7 @@ void sut_fill_token(lua_State *L, struct sut_token *token, const struct sut_serv
 /* Keeps the path for a token that outlives its service. */
 static int remember_path(lua_State *L) {
     struct sut_service *service = lua_touserdata(L, 1);
-    sut_slot_get(L, SUT_SLOT_TOKENS);
-    if (lua_rawgeti(L, -1, (lua_Integer)service->id.value) != LUA_TUSERDATA) return 0;
-    if (((const struct sut_token *)lua_touserdata(L, -1))->tree != service->parent->tree) return 0;
+    if (!push_known(L, service->parent->tree, service->id)) return 0;
     sut_push_path(L, service->parent, service);
     (void)lua_setiuservalue(L, -2, 2);
     return 0;

@@ -17,6 +17,7 @@
 #define SUT_TRACE_HEAD 20
 #define SUT_TRACE_TAIL 10
 #define SUT_TRACE_FRAMES (SUT_TRACE_HEAD + SUT_TRACE_TAIL)
+#define SUT_TRACE_MAX 8192     /* bytes of the text, with its NUL */
 #define SUT_TRACE_LOCALS 8     /* frames whose locals are kept */
 #define SUT_TRACE_VARIABLES 10 /* locals, and upvalues, kept of a frame */
 

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 --
 -- The two forms of an event that people and programs read: one line of text, and a plain table fit for JSON. It owns
--- the words of both; it knows nothing of where events go. The C module makes the tables and sets this metatable.
+-- the words of both; it knows nothing of where events go. The C module makes the tables and sets this metatable, to
+-- which it adds what makes fields when they are first read; here an event is made a plain table before it is read.
 --
 -- Nothing here raises, whatever the fields hold: a hook may be called with the error of a hostile service, and the
 -- metatable may be put on any table. Fields are read raw.
@@ -46,6 +47,14 @@ local MAX_TRACE = 32768
 local LEFT_OUT = {
     supervisor = true, service = true, frames = true, history = true, error = true, error_msg = true, token = true,
 }
+
+local complete = function() end
+
+--- Gives the module what makes an event of the C module a plain table.
+---@param fn fun(e: any)
+function event.set_complete(fn)
+    complete = fn
+end
 
 local function line_of(value, limit)
     return text.line(text.of(value), limit)
@@ -244,6 +253,7 @@ function event.map(self)
     if type(self) ~= "table" then
         return map
     end
+    complete(self)
     for name, value in next, self do
         if type(name) == "string" and not LEFT_OUT[name] then
             map[text.utf8(name, 60)] = plain(value, name == "stacktrace" and MAX_TRACE or MAX_STRING)
@@ -267,12 +277,15 @@ function event.text(self)
     if type(self) ~= "table" then
         return "no event: " .. line_of(self, 60)
     end
+    complete(self)
     return describe(self)
 end
 
+event.methods = { map = event.map }
+
 event.metatable = {
     __name = "sutura.event",
-    __index = { map = event.map },
+    __index = event.methods,
     __tostring = event.text,
 }
 

@@ -41,6 +41,7 @@ if core.wall then
     log.set_wall_clock(core.wall)
 end
 
+event.set_complete(core.complete_event)
 core.setup({
     errors = errors.named,
     error_metatable = errors.metatable,
