@@ -133,8 +133,18 @@ describe("an event", function()
         end
     end))
 
+    it("keeps what was set past its metatable", in_time(function(rt)
+        local record = tell(rt)
+        local event = record:of("service_panic")[1]
+        rawset(event, "path", "mine")
+        assert.same({ "mine", "mine", "w" }, { event.path, all_of(event).path, event.service_name })
+    end))
+
     it("has a metatable that does no harm on any table", function()
         local metatable = require("sutura.event").metatable
+        local large = setmetatable({ sutura.supervisor("large") }, metatable)
+        assert.is_nil(large.type)
+        assert.is_table(large:map())
         for type = -1, 20 do
             local rows = { type }
             for i = 2, 40 do

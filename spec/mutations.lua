@@ -401,8 +401,17 @@ return {
     ring("history.c", { name = "history-shorter-than-it-was", spec = "history_spec",
         from = "        if (left > history->count) continue;\n", to = "" }),
     ring("deliver.c", { name = "told-and-not-recorded-yet", spec = "history_spec",
-        from = "    sut_tell_history(to);\n    to->complete = true;\n    lua_call(L, 1, 0);\n",
-        to = "    to->complete = true;\n    lua_call(L, 1, 0);\n    sut_tell_history(to);\n" }),
+        from = "    sut_history_record(&to->sup->history, &to->told->notes);\n    to->complete = true;\n"
+            .. "    lua_call(L, 1, 0);\n",
+        to = "    to->complete = true;\n    lua_call(L, 1, 0);\n"
+            .. "    sut_history_record(&to->sup->history, &to->told->notes);\n" }),
+    ring("event.c", { name = "a-trace-that-is-made-anew-each-time", spec = "event_fields_spec",
+        from = "    (void)lua_setiuservalue(L, -3, value);\n", to = "    lua_pop(L, 1);\n" }),
+    ring("event.c", { name = "a-record-that-is-not-looked-at", spec = "event_fields_spec",
+        from = "return record && record->mark == &mark ? record : NULL;", to = "return record;" }),
+    ring("event.c", { name = "what-was-set-is-overruled", spec = "event_fields_spec",
+        from = "    if (lua_rawget(L, event) == LUA_TNIL) {\n        lua_pop(L, 1);\n        push_field",
+        to = "    if (lua_rawget(L, event) != LUA_TUSERDATA) {\n        lua_pop(L, 1);\n        push_field" }),
     lua("event.lua", { name = "map-has-the-history", spec = "event_spec",
         from = "history = true, ", to = "" }),
 

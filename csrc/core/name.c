@@ -120,9 +120,13 @@ static void put(struct output *out, char byte) {
     out->length++;
 }
 
+static bool is_plain(unsigned char byte) {
+    return byte >= 0x20 && byte != 0x7f && byte != '/' && byte != '%';
+}
+
 static void put_escaped(struct output *out, unsigned char byte) {
     static const char digits[] = "0123456789ABCDEF";
-    if (byte >= 0x20 && byte != 0x7f && byte != '/' && byte != '%') {
+    if (is_plain(byte)) {
         put(out, (char)byte);
         return;
     }
@@ -145,7 +149,10 @@ size_t sut_name_write(const char *text, size_t length, uint32_t number, char *ou
     output.bytes = out;
     output.size = size;
     output.length = 0;
-    for (size_t i = 0; i < length; i++)
+    while (output.length < length && is_plain((unsigned char)text[output.length]))
+        output.length++;
+    if (size > 0) memcpy(out, text, output.length < size ? output.length : size);
+    for (size_t i = output.length; i < length; i++)
         put_escaped(&output, (unsigned char)text[i]);
     if (number > 1) put_number(&output, number);
     return output.length;

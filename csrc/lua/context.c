@@ -18,10 +18,6 @@
 /* Uservalues of a derived context. */
 enum { VALUE_PARENT = 1, VALUE_CAUSE, VALUE_RUNTIME = 5, VALUES = 5 };
 
-/* Their addresses are the keys in the registry. A service's context has nothing to collect. */
-static char metatable;
-static char service_metatable;
-
 static struct sut_derived *derived_of(struct sut_context *context) {
     return context->kind == SUT_CONTEXT_SERVICE ? NULL : (struct sut_derived *)context;
 }
@@ -33,19 +29,14 @@ static void init(struct sut_context *context, enum sut_context_kind kind) {
     context->kind = (uint8_t)kind;
 }
 
-/* Puts the metatable on the value on the top. */
-static void dress(lua_State *L, const void *key) {
-    (void)lua_rawgetp(L, LUA_REGISTRYINDEX, key);
-    (void)lua_setmetatable(L, -2);
-}
-
 struct sut_context *sut_context_new_service(lua_State *L, const struct sut_lua_runtime *rt,
                                             uint32_t run) {
     struct sut_context *context = lua_newuserdatauv(L, sizeof *context, 0);
     init(context, SUT_CONTEXT_SERVICE);
     context->run = run;
     context->home = rt->number;
-    dress(L, &service_metatable);
+    sut_slot_here(L, SUT_SLOT_SERVICE_CONTEXT);
+    (void)lua_setmetatable(L, -2);
     return context;
 }
 
@@ -87,7 +78,8 @@ struct sut_derived *sut_context_new(lua_State *L, enum sut_context_kind kind,
     derived->deadline_ns = parent ? sut_context_deadline(L, parent) : SUT_NEVER;
     sut_push_runtime(L, rt);
     (void)lua_setiuservalue(L, -2, VALUE_RUNTIME);
-    dress(L, &metatable);
+    sut_slot_get(L, SUT_SLOT_CONTEXT);
+    (void)lua_setmetatable(L, -2);
     if (!parent) return derived;
     lua_pushvalue(L, parent);
     (void)lua_setiuservalue(L, -2, VALUE_PARENT);
@@ -111,10 +103,11 @@ struct sut_context *sut_check_context(lua_State *L, int arg) {
 struct sut_context *sut_to_context(lua_State *L, int index) {
     bool same;
     if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index)) return NULL;
-    (void)lua_rawgetp(L, LUA_REGISTRYINDEX, &metatable);
-    (void)lua_rawgetp(L, LUA_REGISTRYINDEX, &service_metatable);
-    same = lua_rawequal(L, -1, -3) || lua_rawequal(L, -2, -3);
-    lua_pop(L, 3);
+    sut_push_state(L);
+    (void)lua_getiuservalue(L, -1, SUT_SLOT_SERVICE_CONTEXT);
+    (void)lua_getiuservalue(L, -2, SUT_SLOT_CONTEXT);
+    same = lua_rawequal(L, -2, -4) || lua_rawequal(L, -1, -4);
+    lua_pop(L, 4);
     return same ? lua_touserdata(L, index) : NULL;
 }
 
@@ -293,8 +286,8 @@ void sut_context_open_end(lua_State *L) {
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "__metatable");
     lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &metatable);
-    lua_newtable(L);
+    sut_slot_set(L, SUT_SLOT_CONTEXT);
+    lua_newtable(L); /* a service's context has nothing to collect */
     lua_pushnil(L);
     while (lua_next(L, -3)) {
         lua_pushvalue(L, -2);
@@ -303,5 +296,5 @@ void sut_context_open_end(lua_State *L) {
     }
     lua_pushnil(L);
     lua_setfield(L, -2, "__gc");
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &service_metatable);
+    sut_slot_set(L, SUT_SLOT_SERVICE_CONTEXT);
 }

@@ -18,8 +18,26 @@
 
 /* From here on a difference of the clocks means that the wall clock was set. */
 #define WALL_STEP_NS INT64_C(10000000)
+/* For so long it is not asked again. */
+#define WALL_EVERY_NS INT64_C(1000000)
 
-void sut_set(lua_State *L, enum sut_field field) { sut_event_set(L, SUT_AT_EVENT, field); }
+/* ---- telling ---- */
+
+void sut_tell_words(const struct sut_delivery *to, enum sut_text which, const char *text,
+                    size_t length) {
+    to->told->notes.text[which] = text;
+    to->told->notes.length[which] = length;
+}
+
+void sut_tell_text(lua_State *L, const struct sut_delivery *to, enum sut_text which) {
+    size_t length;
+    const char *text = lua_tolstring(L, -1, &length);
+    sut_tell_words(to, which, text, length);
+}
+
+void sut_tell_value(lua_State *L, const struct sut_delivery *to, enum sut_value which) {
+    to->told->at[which] = lua_gettop(L);
+}
 
 /* ---- the other types ---- */
 
@@ -78,19 +96,19 @@ static void decide_delay(const struct sut_delivery *to) {
         sut_supervisor_backoff(&to->sup->core, event->time_ns, event->delay_ns);
 }
 
-static void set_reason(lua_State *L, const struct sut_delivery *to) {
+static void tell_reason(lua_State *L, const struct sut_delivery *to) {
     lua_pushstring(L, sut_end_name(to->event->end));
     sut_tell_text(L, to, SUT_TEXT_REASON);
 }
 
 /* A supervisor ends plainly only by the end of a significant service. */
-static void set_auto_shutdown(lua_State *L, const struct sut_delivery *to) {
+static void tell_auto_shutdown(lua_State *L, const struct sut_delivery *to) {
     lua_pushliteral(L, "auto shutdown");
     sut_tell_text(L, to, SUT_TEXT_REASON);
 }
 
 /* Why a run begins. That of a supervisor is told before the failure that it follows. */
-static void set_start_reason(lua_State *L, const struct sut_delivery *to) {
+static void tell_start_reason(lua_State *L, const struct sut_delivery *to) {
     const struct sut_service *place = to->sup->core.place;
     if (!to->service && !place)
         lua_pushliteral(L, "served");
@@ -103,120 +121,126 @@ static void set_start_reason(lua_State *L, const struct sut_delivery *to) {
 
 /* ---- every type ---- */
 
-/* The wall clock is asked each time, but followed only when it was set anew: it would differ from
- * the monotonic one by microseconds otherwise, and events might seem to go backwards. */
-static double wall_time(const struct sut_delivery *to) {
-    struct sut_lua_runtime *rt = to->rt;
+/* Looks whether the wall clock was set: it would differ from the monotonic one by microseconds
+ * otherwise, and events might seem to go backwards. */
+static void look_at_wall(struct sut_lua_runtime *rt, int64_t time_ns) {
     uv_timeval64_t wall;
     int64_t base_ns;
-    if (rt->rt.clock == SUT_CLOCK_VIRTUAL) return rt->epoch_s + sut_seconds(to->event->time_ns);
     (void)uv_gettimeofday(&wall);
     base_ns = wall.tv_sec * SUT_SECOND_NS + wall.tv_usec * INT64_C(1000) - sut_runtime_now(&rt->rt);
     if (base_ns - rt->wall_ns > WALL_STEP_NS || rt->wall_ns - base_ns > WALL_STEP_NS)
         rt->wall_ns = base_ns;
-    return sut_seconds(rt->wall_ns + to->event->time_ns);
+    rt->looked_ns = time_ns;
+}
+
+static double wall_time(const struct sut_delivery *to) {
+    struct sut_lua_runtime *rt = to->rt;
+    int64_t time_ns = to->event->time_ns;
+    if (rt->rt.clock == SUT_CLOCK_VIRTUAL) return rt->epoch_s + sut_seconds(time_ns);
+    if (time_ns - rt->looked_ns >= WALL_EVERY_NS || time_ns < rt->looked_ns)
+        look_at_wall(rt, time_ns);
+    return sut_seconds(rt->wall_ns + time_ns);
+}
+
+/* The path has a place for as long as the event is made: most are short. */
+static void tell_path(lua_State *L, const struct sut_delivery *to, char *room, size_t size) {
+    size_t length = sut_write_path(&to->sup->core, to->event->service, room, size);
+    if (length <= size) {
+        sut_tell_words(to, SUT_TEXT_PATH, room + size - length, length);
+    } else {
+        sut_push_path(L, &to->sup->core, to->event->service);
+        sut_tell_text(L, to, SUT_TEXT_PATH);
+    }
 }
 
 /* Ends, and begins and ends of runs and lives: on whose account. */
-static void set_cause(lua_State *L, const struct sut_delivery *to) {
+static void tell_cause(lua_State *L, const struct sut_delivery *to) {
     const struct sut_event *event = to->event;
+    const struct sut_notes *notes = &to->told->notes;
     if (event->type > SUT_EVENT_SERVICE_TERMINATE && event->type < SUT_EVENT_SERVICE_START) return;
     if (to->service && event->cause.value == to->service->core.id.value &&
-        sut_slot_find(&to->rt->rt.tree.slots, event->cause) == event->service)
-        (void)lua_rawgeti(L, SUT_AT_EVENT, SUT_FIELD_PATH);
-    else
+        sut_slot_find(&to->rt->rt.tree.slots, event->cause) == event->service) {
+        sut_tell_words(to, SUT_TEXT_BECAUSE_OF, notes->text[SUT_TEXT_PATH],
+                       notes->length[SUT_TEXT_PATH]);
+    } else {
         sut_push_cause(L, &to->sup->core, event->cause);
-    sut_tell_text(L, to, SUT_TEXT_BECAUSE_OF);
+        sut_tell_text(L, to, SUT_TEXT_BECAUSE_OF);
+    }
 }
 
-static void set_common(lua_State *L, const struct sut_delivery *to) {
+static void tell_common(lua_State *L, const struct sut_delivery *to) {
     const struct sut_event *event = to->event;
-    lua_pushinteger(L, event->type);
-    sut_set(L, SUT_FIELD_TYPE);
-    sut_tell_number(L, to, SUT_NUMBER_TIME, sut_seconds(event->time_ns));
-    sut_tell_number(L, to, SUT_NUMBER_WALL, wall_time(to));
-    lua_pushinteger(L, (lua_Integer)event->seq);
-    sut_set(L, SUT_FIELD_SEQ);
-    lua_pushvalue(L, SUT_AT_SUPERVISOR);
-    sut_set(L, SUT_FIELD_SUPERVISOR);
-    lua_pushlstring(L, to->sup->name, to->sup->name_length);
-    sut_set(L, SUT_FIELD_SUPERVISOR_NAME);
-    sut_push_path(L, &to->sup->core, event->service);
-    sut_tell_text(L, to, SUT_TEXT_PATH);
-    set_cause(L, to);
+    struct sut_facts *facts = &to->told->notes.facts;
+    facts->type = event->type;
+    facts->seq = event->seq;
+    to->told->at[SUT_VALUE_SUPERVISOR] = SUT_AT_SUPERVISOR;
+    to->told->supervisor_name = to->sup->name;
+    to->told->supervisor_name_length = to->sup->name_length;
+    sut_tell_number(to, SUT_NUMBER_TIME, sut_seconds(event->time_ns));
+    sut_tell_number(to, SUT_NUMBER_WALL, wall_time(to));
+    tell_cause(L, to);
     if (event->type <= SUT_EVENT_RESUME)
-        sut_tell_number(L, to, SUT_NUMBER_CURRENT_FAILURES, event->score);
+        sut_tell_number(to, SUT_NUMBER_CURRENT_FAILURES, event->score);
     if (event->type <= SUT_EVENT_SERVICE_TERMINATE)
-        sut_tell_number(L, to, SUT_NUMBER_FAILURE_THRESHOLD,
-                        sut_policy_limit(&to->sup->core.policy));
+        sut_tell_number(to, SUT_NUMBER_FAILURE_THRESHOLD, sut_policy_limit(&to->sup->core.policy));
 }
 
 /* What was added: of a template's child the template's function. */
-static void set_service(lua_State *L, const struct sut_delivery *to) {
-    const struct sut_name *name = &to->service->core.name;
+static void tell_service(lua_State *L, const struct sut_delivery *to) {
+    const struct sut_service *core = &to->service->core;
+    to->told->notes.facts.run = to->event->run;
+    to->told->id = core->id;
+    sut_tell_words(to, SUT_TEXT_SERVICE_NAME, sut_service_text(core), core->name.length);
     sut_push_body(L, SUT_AT_SUPERVISOR, SUT_AT_BODIES, to->service);
-    sut_set(L, SUT_FIELD_SERVICE);
-    lua_pushlstring(L, sut_service_text(&to->service->core), name->length);
-    sut_tell_text(L, to, SUT_TEXT_SERVICE_NAME);
-    lua_pushinteger(L, (lua_Integer)to->service->core.id.value);
-    sut_set(L, SUT_FIELD_TOKEN);
-    lua_pushinteger(L, to->event->run);
-    sut_set(L, SUT_FIELD_RUN);
+    sut_tell_value(L, to, SUT_VALUE_SERVICE);
 }
 
-static void set_happening(lua_State *L, const struct sut_delivery *to) {
+static void tell_happening(lua_State *L, const struct sut_delivery *to) {
     if (to->event->type == SUT_EVENT_STOP_TIMEOUT)
-        sut_set_stuck(L, to);
+        sut_tell_stuck(L, to);
     else if (to->event->type == SUT_EVENT_SERVICE_HOG)
-        sut_set_hog(L, to);
+        sut_tell_hog_event(L, to);
     else if (to->event->type == SUT_EVENT_SERVICE_STOP)
-        set_reason(L, to);
+        tell_reason(L, to);
     else if (to->event->type == SUT_EVENT_SERVICE_START)
-        set_start_reason(L, to);
+        tell_start_reason(L, to);
     else
-        sut_set_end(L, to);
+        sut_tell_end(L, to);
 }
 
-static void set_supervisor(lua_State *L, const struct sut_delivery *to) {
+static void tell_supervisor(lua_State *L, const struct sut_delivery *to) {
     if (to->event->type == SUT_EVENT_BACKOFF)
-        sut_tell_number(L, to, SUT_NUMBER_DELAY, sut_seconds(to->event->delay_ns));
+        sut_tell_number(to, SUT_NUMBER_DELAY, sut_seconds(to->event->delay_ns));
     else if (to->event->type == SUT_EVENT_RESUME)
-        sut_tell_number(L, to, SUT_NUMBER_DELAY, sut_seconds(to->sup->core.spacing_ns));
+        sut_tell_number(to, SUT_NUMBER_DELAY, sut_seconds(to->sup->core.spacing_ns));
     else if (to->event->type == SUT_EVENT_ESCALATE)
-        sut_set_escalation(L, to);
+        sut_tell_escalation(L, to);
     else if (to->event->type == SUT_EVENT_SUPERVISOR_STOP && to->event->end == SUT_END_PLAIN)
-        set_auto_shutdown(L, to);
+        tell_auto_shutdown(L, to);
     else if (to->event->type == SUT_EVENT_SUPERVISOR_STOP)
-        set_reason(L, to);
+        tell_reason(L, to);
     else
-        set_start_reason(L, to);
+        tell_start_reason(L, to);
 }
 
-/* Of those that events of the type mostly have. */
-static enum sut_field last_field(const struct sut_event *event) {
-    if (event->type == SUT_EVENT_SERVICE_PANIC) return SUT_FIELD_FRAMES;
-    if (event->type == SUT_EVENT_SERVICE_TERMINATE)
-        return event->end == SUT_END_PLAIN ? SUT_FIELD_STOPPING : SUT_FIELD_ERROR_MSG;
-    if (event->type >= SUT_EVENT_SERVICE_START) return SUT_FIELD_RUN;
-    return SUT_FIELD_HISTORY;
-}
-
-static int deliver(lua_State *L) {
+int sut_deliver_kept(lua_State *L) {
     struct sut_delivery *to = lua_touserdata(L, 1);
-    sut_event_new(L, last_field(to->event));
-    sut_push_object(L, to->sup);
+    char path[256];
+    memset(to->told, 0, sizeof *to->told);
+    sut_push_object_here(L, to->sup);
     (void)lua_getiuservalue(L, SUT_AT_SUPERVISOR, SUT_SUPERVISOR_BODIES);
-    set_common(L, to);
+    tell_path(L, to, path, sizeof path);
+    tell_common(L, to);
     if (to->service) {
-        set_service(L, to);
-        set_happening(L, to);
+        tell_service(L, to);
+        tell_happening(L, to);
     } else {
-        set_supervisor(L, to);
+        tell_supervisor(L, to);
     }
     if (lua_getiuservalue(L, SUT_AT_SUPERVISOR, SUT_SUPERVISOR_HOOK) == LUA_TNIL)
-        sut_push_handler(L, "default_hook");
-    lua_pushvalue(L, SUT_AT_EVENT);
-    sut_tell_history(to);
+        sut_slot_here(L, SUT_SLOT_DEFAULT_HOOK);
+    sut_push_event(L, to->told);
+    sut_history_record(&to->sup->history, &to->told->notes);
     to->complete = true;
     lua_call(L, 1, 0);
     return 0;
@@ -233,16 +257,16 @@ static void drop_detail(const struct sut_delivery *to) {
 }
 
 int sut_deliver(struct sut_runtime *runtime, struct sut_event *event) {
-    struct sut_notes notes = {0};
+    struct sut_told told;
     struct sut_delivery to = {.event = event,
                               .sup = sut_supervisor_of(event->supervisor),
                               .service = (struct sut_lua_service *)event->service,
                               .rt = sut_runtime_of(runtime),
-                              .notes = &notes};
+                              .told = &told};
     char text[512];
     int status;
     if (event->type == SUT_EVENT_BACKOFF || event->puts_off) decide_delay(&to);
-    status = sut_call(to.rt, deliver, &to, text, sizeof text);
+    status = sut_call_kept(to.rt, SUT_KEPT_DELIVER, &to, text, sizeof text);
     if (status != LUA_OK) {
         if (!to.complete && status == LUA_ERRMEM) return -1;
         sut_report(to.rt, "the event hook of supervisor '%s' raised at event %llu (%s): %s",

@@ -13,28 +13,42 @@ struct sut_delivery {
     struct sut_lua_supervisor *sup;
     struct sut_lua_service *service; /* NULL for an event of the supervisor alone */
     struct sut_lua_runtime *rt;
-    struct sut_notes *notes; /* what its history keeps of it */
+    struct sut_told *told; /* what is found out about it, step by step */
     bool complete;
 };
 
-/* Stack of `deliver`: the delivery, the event's table, the supervisor, its bodies. */
-enum { SUT_AT_EVENT = 2, SUT_AT_SUPERVISOR, SUT_AT_BODIES };
+/* Stack of the delivery: itself, the supervisor, its bodies; then what is told of. */
+enum { SUT_AT_SUPERVISOR = 2, SUT_AT_BODIES };
 
-/* Pops a value into a field of the event. May raise for memory. What the history keeps too is set
- * by the calls of csrc/lua/history.h. */
-void sut_set(lua_State *L, enum sut_field field);
+/* Tells a text, from memory that stays until the event is made, or from the string on the top,
+ * which stays there (nil: there is none). */
+void sut_tell_words(const struct sut_delivery *to, enum sut_text which, const char *text,
+                    size_t length);
+void sut_tell_text(lua_State *L, const struct sut_delivery *to, enum sut_text which);
+
+/* Tells the value on the top, which stays there. */
+void sut_tell_value(lua_State *L, const struct sut_delivery *to, enum sut_value which);
+
+static inline void sut_tell_number(const struct sut_delivery *to, enum sut_number which,
+                                   double value) {
+    sut_note_number(&to->told->notes, which, value);
+}
+
+static inline void sut_tell_flag(const struct sut_delivery *to, enum sut_flag which, bool value) {
+    sut_note_flag(&to->told->notes, which, value);
+}
 
 /* The fields of service_panic and service_terminate: error, texts, trace, frames. */
-void sut_set_end(lua_State *L, const struct sut_delivery *to);
+void sut_tell_end(lua_State *L, const struct sut_delivery *to);
 
 /* Takes where the service stands now, for its next stop_timeout. Without memory nothing is taken.
  */
 void sut_stuck_take(struct sut_lua_service *service);
 
 /* The fields of stop_timeout: where it hangs, unless that was taken before. */
-void sut_set_stuck(lua_State *L, const struct sut_delivery *to);
+void sut_tell_stuck(lua_State *L, const struct sut_delivery *to);
 
 /* The fields of escalate: reason, error, text, history. */
-void sut_set_escalation(lua_State *L, const struct sut_delivery *to);
+void sut_tell_escalation(lua_State *L, const struct sut_delivery *to);
 
 #endif

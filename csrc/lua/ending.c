@@ -80,10 +80,9 @@ static void push_value(lua_State *L, const struct sut_delivery *to) {
         sut_push_odd(L, to->service, detail->ref);
         return;
     }
-    sut_push_threads(L, to->rt);
-    (void)lua_rawgeti(L, -1, sut_thread_key(to->service));
+    (void)lua_rawgeti(L, lua_upvalueindex(2), sut_thread_key(to->service));
     thread = lua_tothread(L, -1);
-    lua_pop(L, 2);
+    lua_pop(L, 1);
     if (!thread || lua_gettop(thread) == 0) {
         lua_pushnil(L);
         return;
@@ -122,9 +121,7 @@ static void add_variables(lua_State *L, const struct sut_delivery *to) {
     static const char *const kinds[] = {"locals", "upvalues"};
     int frames = lua_gettop(L);
     lua_State *thread;
-    sut_push_threads(L, to->rt);
-    (void)lua_rawgeti(L, -1, sut_thread_key(to->service));
-    lua_remove(L, -2);
+    (void)lua_rawgeti(L, lua_upvalueindex(2), sut_thread_key(to->service));
     thread = lua_tothread(L, -1);
     if (!thread || lua_gettop(thread) < 2) { /* closed by a stranger */
         lua_settop(L, frames);
@@ -152,42 +149,54 @@ static void add_variables(lua_State *L, const struct sut_delivery *to) {
     lua_settop(L, frames);
 }
 
-static void set_trace(lua_State *L, const struct sut_delivery *to) {
+static void tell_trace(lua_State *L, const struct sut_delivery *to) {
     const struct sut_failure *failure = to->event->detail.block;
-    if (to->service->core.child) {
-        lua_pushliteral(L, "(the trace stands in the event of the service below)");
-        sut_set(L, SUT_FIELD_STACKTRACE);
-        lua_newtable(L);
-    } else if (!failure || !failure->has_trace) {
-        lua_pushstring(L, failure || to->event->detail.ref < 0 ? "(no trace)"
-                                                               : "(no memory for the trace)");
-        sut_set(L, SUT_FIELD_STACKTRACE);
-        lua_newtable(L);
-    } else {
-        sut_event_set_trace(L, SUT_AT_EVENT, &failure->trace);
+    if (!to->service->core.child && failure && failure->has_trace) {
+        to->told->trace = &failure->trace;
         if (!failure->has_variables) return;
         sut_trace_push_frames(L, &failure->trace);
         add_variables(L, to);
+        sut_tell_value(L, to, SUT_VALUE_FRAMES);
+        return;
     }
-    sut_set(L, SUT_FIELD_FRAMES);
+    if (to->service->core.child)
+        lua_pushliteral(L, "(the trace stands in the event of the service below)");
+    else if (failure || to->event->detail.ref < 0)
+        lua_pushliteral(L, "(no trace)");
+    else
+        lua_pushliteral(L, "(no memory for the trace)");
+    sut_tell_value(L, to, SUT_VALUE_STACKTRACE);
+    lua_newtable(L);
+    sut_tell_value(L, to, SUT_VALUE_FRAMES);
 }
 
-void sut_set_escalation(lua_State *L, const struct sut_delivery *to) {
+/* The error on the top, and its text. */
+static void tell_error(lua_State *L, const struct sut_delivery *to) {
+    sut_tell_value(L, to, SUT_VALUE_ERROR);
+    push_text(L, to, lua_gettop(L));
+}
+
+static void tell_error_text(lua_State *L, const struct sut_delivery *to) {
+    sut_tell_text(L, to, SUT_TEXT_ERROR_MSG);
+    sut_tell_value(L, to, SUT_VALUE_ERROR_MSG);
+}
+
+void sut_tell_escalation(lua_State *L, const struct sut_delivery *to) {
     sut_push_escalation(L, &to->sup->core, to->event->end);
     sut_tell_text(L, to, SUT_TEXT_REASON);
     (void)lua_getiuservalue(L, SUT_AT_SUPERVISOR, SUT_SUPERVISOR_REASON);
-    push_text(L, to, lua_gettop(L));
-    sut_tell_text(L, to, SUT_TEXT_ERROR_MSG);
-    sut_set(L, SUT_FIELD_ERROR);
-    sut_set_history(L, to);
+    tell_error(L, to);
+    tell_error_text(L, to);
+    sut_push_history(L, to->sup);
+    sut_tell_value(L, to, SUT_VALUE_HISTORY);
 }
 
-void sut_set_end(lua_State *L, const struct sut_delivery *to) {
+void sut_tell_end(lua_State *L, const struct sut_delivery *to) {
     const struct sut_event *event = to->event;
-    sut_tell_flag(L, to, SUT_FLAG_RESTARTING, event->restarting);
-    sut_tell_flag(L, to, SUT_FLAG_STOPPING, event->stopping);
-    if (event->queued) sut_tell_flag(L, to, SUT_FLAG_QUEUED, true);
-    if (event->puts_off) sut_tell_number(L, to, SUT_NUMBER_DELAY, sut_seconds(event->delay_ns));
+    sut_tell_flag(to, SUT_FLAG_RESTARTING, event->restarting);
+    sut_tell_flag(to, SUT_FLAG_STOPPING, event->stopping);
+    if (event->queued) sut_tell_flag(to, SUT_FLAG_QUEUED, true);
+    if (event->puts_off) sut_tell_number(to, SUT_NUMBER_DELAY, sut_seconds(event->delay_ns));
     if (event->end == SUT_END_PLAIN) {
         sut_service_set_last_error(to->service, "returned without an error");
         return;
@@ -196,19 +205,12 @@ void sut_set_end(lua_State *L, const struct sut_delivery *to) {
         sut_push_unready(L, &to->service->core, event->end);
     else
         push_value(L, to);
-    push_text(L, to, lua_gettop(L));
+    tell_error(L, to);
     if (sut_error_is(L, -2, SUT_CANCELED) || sut_error_is(L, -2, SUT_DEADLINE_EXCEEDED)) {
         lua_pushfstring(L, "%s (from some other context)", lua_tostring(L, -1));
         lua_replace(L, -2);
     }
     sut_service_set_last_error(to->service, lua_tostring(L, -1));
-    lua_pushvalue(L, -1);
-    sut_tell_text(L, to, SUT_TEXT_ERROR_MSG);
-    if (event->type == SUT_EVENT_SERVICE_PANIC) {
-        lua_pushvalue(L, -1);
-        sut_set(L, SUT_FIELD_PANIC_MSG);
-        set_trace(L, to);
-    }
-    lua_pop(L, 1);
-    sut_set(L, SUT_FIELD_ERROR);
+    tell_error_text(L, to);
+    if (event->type == SUT_EVENT_SERVICE_PANIC) tell_trace(L, to);
 }

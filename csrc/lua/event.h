@@ -2,67 +2,53 @@
  *
  * The event as a hook gets it: a table whose fields are made when they are read.
  *
- * Until then the table has what they are made of in its array part, by enum sut_field, and its
- * metatable finds a field by its name. To go through all fields, or to change one, makes it a plain
- * table with the fields in it, for ever; and so does `tostring`. A field never depends on when it
- * is read: whatever may change later is put in when the event is told.
+ * Until then the table holds one userdata, a record of all that the event says, and its metatable
+ * finds a field there by its name. To go through all fields, or to change one, or `tostring`, makes
+ * it a plain table, for ever. A field never depends on when it is read: whatever may change later
+ * is in the record.
  *
  * Knows what the fields are called and how they are kept; not what they say.
  */
 #ifndef SUT_LUA_EVENT_H
 #define SUT_LUA_EVENT_H
 
+#include "core/history.h"
+#include "core/slot.h"
 #include "lua/trace.h"
 
-/* In the order of how many types of event have them, for the array is made as long as needed. */
-enum sut_field {
-    SUT_FIELD_TYPE = 1, /* kept as enum sut_event_type */
-    SUT_FIELD_TIME,
-    SUT_FIELD_WALL,
-    SUT_FIELD_SEQ,
-    SUT_FIELD_SUPERVISOR,
-    SUT_FIELD_SUPERVISOR_NAME,
-    SUT_FIELD_PATH,
-    SUT_FIELD_BECAUSE_OF,
-    SUT_FIELD_REASON,
-    SUT_FIELD_SERVICE,
-    SUT_FIELD_SERVICE_NAME,
-    SUT_FIELD_TOKEN, /* kept as sut_id.value */
-    SUT_FIELD_RUN,
-    SUT_FIELD_CURRENT_FAILURES,
-    SUT_FIELD_FAILURE_THRESHOLD,
-    SUT_FIELD_RESTARTING,
-    SUT_FIELD_STOPPING,
-    SUT_FIELD_ERROR,
-    SUT_FIELD_ERROR_MSG,
-    SUT_FIELD_PANIC_MSG,
-    SUT_FIELD_TRACE, /* of no name: what `stacktrace` and `frames` are made of */
-    SUT_FIELD_STACKTRACE,
-    SUT_FIELD_FRAMES,
-    SUT_FIELD_QUEUED,
-    SUT_FIELD_DELAY,
-    SUT_FIELD_KILLED,
-    SUT_FIELD_WAITING_FOR,
-    SUT_FIELD_DURATION,
-    SUT_FIELD_IN_A_ROW,
-    SUT_FIELD_ACTION,
-    SUT_FIELD_HISTORY,
-    SUT_FIELDS
+/* Values of Lua that an event has. */
+enum sut_value {
+    SUT_VALUE_SUPERVISOR = 1,
+    SUT_VALUE_SERVICE,
+    SUT_VALUE_ERROR,
+    SUT_VALUE_ERROR_MSG,
+    SUT_VALUE_STACKTRACE, /* of one that has a trace, once it was read */
+    SUT_VALUE_FRAMES,     /* likewise */
+    SUT_VALUE_HISTORY,
+    SUT_VALUES
 };
 
-/* Pushes an event without fields, with room for those up to `last`. May raise for memory. */
-void sut_event_new(lua_State *L, enum sut_field last);
+/* What an event says. All zero: nothing. */
+struct sut_told {
+    struct sut_notes notes; /* what its supervisor's history keeps too */
+    const char *supervisor_name;
+    size_t supervisor_name_length;
+    struct sut_id id;              /* of the service, or none */
+    const struct sut_trace *trace; /* for the fields `stacktrace` and `frames`, or NULL */
+    int at[SUT_VALUES];            /* where the values lie on the stack; 0: none */
+};
 
-/* Pops a value into a field of the event at the index, as it is kept. May raise for memory. */
-static inline void sut_event_set(lua_State *L, int event, enum sut_field field) {
-    lua_rawseti(L, event, field);
-}
+/* Pushes the event. May raise for memory. For a function that has the state's structure as upvalue
+ * 1. */
+void sut_push_event(lua_State *L, const struct sut_told *told);
 
-/* Keeps a copy of the trace for the fields `stacktrace` and `frames`. May raise for memory. */
-void sut_event_set_trace(lua_State *L, int event, const struct sut_trace *trace);
+/* The names of what a history keeps, in an event and in its entries. */
+const char *sut_text_name(enum sut_text text);
+const char *sut_number_name(enum sut_number number);
+const char *sut_flag_name(enum sut_flag flag);
 
-/* "type", "time", ...; NULL for one without a name. */
-const char *sut_field_name(enum sut_field field);
+/* Pushes a number as the field of that name has it. */
+void sut_push_number(lua_State *L, enum sut_number which, double value);
 
 /* Completes the metatable of events at the index, and keeps it. */
 void sut_open_event(lua_State *L, int metatable);

@@ -10,6 +10,7 @@
 #include "lua/wait.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Within so many slices whatever can be preempted is. */
 enum { SLICES_TO_PREEMPT = 3 };
@@ -158,19 +159,19 @@ int64_t sut_hog_blocked(const struct sut_lua_service *service) {
 
 /* ---- the event ---- */
 
-void sut_set_hog(lua_State *L, const struct sut_delivery *to) {
+void sut_tell_hog_event(lua_State *L, const struct sut_delivery *to) {
     static const char *const actions[] = {[SUT_HOG_PREEMPTED] = "yield",
                                           [SUT_HOG_RAISED] = "panic",
                                           [SUT_HOG_KILLED] = "kill",
                                           [SUT_HOG_NOTHING] = "none"};
     const struct sut_hog *hog = to->event->detail.block;
+    const char *action = actions[hog->action];
     char text[SUT_TRACE_MAX];
-    sut_tell_number(L, to, SUT_NUMBER_DURATION, sut_seconds(hog->ran_ns));
-    sut_tell_number(L, to, SUT_NUMBER_IN_A_ROW, hog->in_a_row);
-    lua_pushstring(L, actions[hog->action]);
-    sut_tell_text(L, to, SUT_TEXT_ACTION);
-    sut_tell_flag(L, to, SUT_FLAG_STOPPING, to->event->stopping);
+    sut_tell_number(to, SUT_NUMBER_DURATION, sut_seconds(hog->ran_ns));
+    sut_tell_number(to, SUT_NUMBER_IN_A_ROW, hog->in_a_row);
+    sut_tell_words(to, SUT_TEXT_ACTION, action, strlen(action));
+    sut_tell_flag(to, SUT_FLAG_STOPPING, to->event->stopping);
     if (!hog->has_trace) return;
     lua_pushlstring(L, text, sut_trace_text(&hog->trace, text, sizeof text));
-    sut_set(L, SUT_FIELD_STACKTRACE);
+    sut_tell_value(L, to, SUT_VALUE_STACKTRACE);
 }

@@ -39,6 +39,6 @@ int64_t sut_hog_blocked(const struct sut_lua_service *service);
 void sut_hog_charge(struct sut_lua_service *service, int64_t ran_ns);
 
 /* The fields of service_hog. May raise for memory. */
-void sut_set_hog(lua_State *L, const struct sut_delivery *to);
+void sut_tell_hog_event(lua_State *L, const struct sut_delivery *to);
 
 #endif

@@ -57,6 +57,8 @@ static int setup(lua_State *L) {
     fill_errors(L, 1);
     lua_getfield(L, 1, "event_metatable");
     sut_open_event(L, 2);
+    lua_getfield(L, 1, "default_hook");
+    sut_slot_set(L, SUT_SLOT_DEFAULT_HOOK);
     lua_pushvalue(L, 1);
     sut_slot_set(L, SUT_SLOT_HANDLERS);
     return 0;
@@ -177,7 +179,7 @@ static int state_gc(lua_State *L) {
 }
 
 static struct sut_lua *push_state(lua_State *L) {
-    struct sut_lua *self = lua_newuserdatauv(L, sizeof *self, 0);
+    struct sut_lua *self = lua_newuserdatauv(L, sizeof *self, SUT_SLOTS);
     memset(self, 0, sizeof *self);
     sut_preempt_init(self);
     lua_createtable(L, 0, 1);
@@ -189,7 +191,7 @@ static struct sut_lua *push_state(lua_State *L) {
     lua_pop(L, 1);
     self->from = self->main;
     lua_pushvalue(L, -1);
-    sut_slot_set(L, SUT_SLOT_STATE);
+    sut_keep_state(L);
     return self;
 }
 

@@ -290,7 +290,7 @@ int sut_open_nested(lua_State *L) {
     static const luaL_Reg functions[] = {
         {"resume", nested_resume}, {"wrap", nested_wrap}, {NULL, NULL}};
     luaL_newlibtable(L, functions);
-    sut_slot_get(L, SUT_SLOT_STATE);
+    sut_push_state(L);
     luaL_setfuncs(L, functions, 1);
     return 1;
 }

@@ -76,7 +76,7 @@ void sut_preempt_init(struct sut_lua *self) { sut_watchdog_init(&self->preempt.w
 
 static struct sut_lua *state_of(lua_State *L) {
     struct sut_lua *self;
-    sut_slot_get(L, SUT_SLOT_STATE);
+    sut_push_state(L);
     self = lua_touserdata(L, -1);
     lua_pop(L, 1);
     return self;

@@ -184,7 +184,7 @@ static void move_in(struct sut_lua *self, struct sut_lua_runtime *rt) {
 
 struct sut_lua_runtime *sut_runtime_at_home(lua_State *L, uint8_t number) {
     struct sut_lua *self;
-    sut_slot_get(L, SUT_SLOT_STATE);
+    sut_push_state(L);
     self = lua_touserdata(L, -1);
     lua_pop(L, 1);
     return self->homes[number];
@@ -215,6 +215,7 @@ static struct sut_lua_runtime *push_runtime(lua_State *L, struct sut_lua *self,
     lua_rawsetp(L, -2, &rt->hooks);
     (void)lua_setiuservalue(L, -2, 1);
     lua_newtable(L);
+    sut_lay_bottom(L, rt->hooks);
     (void)lua_setiuservalue(L, -2, 2);
     sut_keep_object(L);
     move_in(self, rt);

@@ -30,6 +30,7 @@ struct sut_lua_runtime {
     bool accounting;      /* each resume is measured */
     double epoch_s;       /* wall time at 0 of a virtual clock */
     int64_t wall_ns;      /* wall time at 0 of a real clock, as last looked up */
+    int64_t looked_ns;    /* and when that was */
     int attached_ref;     /* registry reference while a foreign loop may call us, else LUA_NOREF */
     struct sut_driver *driver;     /* csrc/lua/luv.c */
     struct sut_departed *departed; /* csrc/lua/cause.c */
@@ -59,6 +60,10 @@ void sut_runtime_anchor(lua_State *L, struct sut_lua_runtime *rt, const void *ke
 
 /* Pushes the table of threads. Never raises. */
 void sut_push_threads(lua_State *L, struct sut_lua_runtime *rt);
+
+/* What sut_call_kept calls: csrc/lua/deliver.c, csrc/lua/service.c. */
+int sut_deliver_kept(lua_State *L);
+int sut_begin_kept(lua_State *L);
 
 /* Runs the loop for the main program until co->woken. */
 void sut_runtime_drive(lua_State *L, struct sut_lua_runtime *rt);

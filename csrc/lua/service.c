@@ -40,27 +40,27 @@ static bool is_starting(const struct sut_lua_service *service) {
 }
 
 /* On the runtime's own thread: everything that may fail, then the commitment. */
-static int begin_run(lua_State *L) {
+int sut_begin_kept(lua_State *L) {
     struct sut_lua_service *service = lua_touserdata(L, 1);
     struct sut_context *context;
     lua_State *thread;
-    sut_push_object(L, service->core.parent);                                      /* 2 */
-    (void)lua_getiuservalue(L, 2, SUT_SUPERVISOR_BODIES);                          /* 3 */
-    sut_push_threads(L, sut_rt(&service->co));                                     /* 4 */
-    thread = lua_newthread(L);                                                     /* 5 */
-    context = sut_context_new_service(L, sut_rt(&service->co), service->core.run); /* 6 */
-    sut_slot_get(L, SUT_SLOT_ON_RAISE);
-    lua_pushvalue(L, 6);
+    sut_push_object_here(L, service->core.parent);        /* 2 */
+    (void)lua_getiuservalue(L, 2, SUT_SUPERVISOR_BODIES); /* 3 */
+    thread = lua_newthread(L);                            /* 4 */
+    sut_slot_here(L, SUT_SLOT_ON_RAISE);
+    context = sut_context_new_service(L, sut_rt(&service->co), service->core.run);
+    lua_pushvalue(L, -1);
+    lua_insert(L, 5); /* the context once more, as the argument */
     lua_pushcfunction(thread, sut_service_main);
     lua_xmove(L, thread, 2);
     push_body(L, thread, service, 3);
-    lua_xmove(L, thread, 1); /* the context once more, as the argument */
+    lua_xmove(L, thread, 1);
     if (service->body == SUT_BODY_ARGUMENT) {
         sut_template_push_argument(L, service, 3);
         lua_xmove(L, thread, 1);
     }
     if (!is_starting(service)) return 0;
-    lua_rawseti(L, 4, sut_thread_key(service));
+    lua_rawseti(L, lua_upvalueindex(2), sut_thread_key(service));
     service->co.thread = thread;
     service->co.guard = &context->guard;
     context->guard.co = &service->co;
@@ -69,7 +69,7 @@ static int begin_run(lua_State *L) {
 
 static int begin(struct sut_lua_service *service) {
     char why[64];
-    return sut_call(sut_rt(&service->co), begin_run, service, why, sizeof why);
+    return sut_call_kept(sut_rt(&service->co), SUT_KEPT_BEGIN, service, why, sizeof why);
 }
 
 /* ---- ending a run ---- */

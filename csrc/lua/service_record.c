@@ -21,13 +21,18 @@ lua_Integer sut_thread_key(const struct sut_lua_service *service) {
 
 /* The key is there, so that nothing is allocated. */
 void sut_service_drop_thread(struct sut_lua_service *service) {
-    lua_State *L = sut_rt(&service->co)->hooks;
-    sut_push_threads(L, sut_rt(&service->co));
-    if (lua_rawgeti(L, -1, sut_thread_key(service)) != LUA_TNIL) {
-        lua_pushnil(L);
-        lua_rawseti(L, -3, sut_thread_key(service));
+    struct sut_lua_runtime *rt = sut_rt(&service->co);
+    lua_State *L = rt->hooks;
+    int threads = SUT_KEPT_THREADS;
+    if (rt->calling) { /* another function's stack */
+        sut_push_threads(L, rt);
+        threads = lua_gettop(L);
     }
-    lua_pop(L, 2);
+    if (lua_rawgeti(L, threads, sut_thread_key(service)) != LUA_TNIL) {
+        lua_pushnil(L);
+        lua_rawseti(L, threads, sut_thread_key(service));
+    }
+    lua_pop(L, rt->calling ? 2 : 1);
 }
 
 /* Lets go what the bodies kept for the service. */
@@ -88,7 +93,9 @@ const char *sut_service_last_error(const struct sut_lua_service *service) {
 
 void sut_service_set_last_error(struct sut_lua_service *service, const char *text) {
     struct sut_extras *extras = sut_service_extras(service);
-    char *copy = extras ? sut_copy_text(text, strlen(text)) : NULL;
+    char *copy;
+    if (!extras || (extras->last_error && strcmp(extras->last_error, text) == 0)) return;
+    copy = sut_copy_text(text, strlen(text));
     if (!copy) return;
     sut_free(extras->last_error);
     extras->last_error = copy;

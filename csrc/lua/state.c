@@ -12,14 +12,23 @@
 #include <stdio.h>
 #include <string.h>
 
-static char slots[SUT_SLOTS]; /* their addresses are the keys */
+static char state_key; /* its address is the key in the registry */
+
+void sut_push_state(lua_State *L) { (void)lua_rawgetp(L, LUA_REGISTRYINDEX, &state_key); }
+
+void sut_keep_state(lua_State *L) { lua_rawsetp(L, LUA_REGISTRYINDEX, &state_key); }
 
 void sut_slot_get(lua_State *L, enum sut_registry_slot slot) {
-    (void)lua_rawgetp(L, LUA_REGISTRYINDEX, &slots[slot]);
+    sut_push_state(L);
+    (void)lua_getiuservalue(L, -1, slot);
+    lua_remove(L, -2);
 }
 
 void sut_slot_set(lua_State *L, enum sut_registry_slot slot) {
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &slots[slot]);
+    sut_push_state(L);
+    lua_insert(L, -2);
+    (void)lua_setiuservalue(L, -2, slot);
+    lua_pop(L, 1);
 }
 
 void sut_push_handler(lua_State *L, const char *name) {
@@ -28,16 +37,25 @@ void sut_push_handler(lua_State *L, const char *name) {
     lua_remove(L, -2);
 }
 
+/* An integer is found faster than a pointer. */
+static lua_Integer key_of(const void *object) { return (lua_Integer)(intptr_t)object; }
+
 void sut_push_object(lua_State *L, const void *object) {
     sut_slot_get(L, SUT_SLOT_OBJECTS);
-    (void)lua_rawgetp(L, -1, object);
+    (void)lua_rawgeti(L, -1, key_of(object));
     lua_remove(L, -2);
+}
+
+void sut_push_object_here(lua_State *L, const void *object) {
+    sut_slot_here(L, SUT_SLOT_OBJECTS);
+    (void)lua_rawgeti(L, -1, key_of(object));
+    lua_replace(L, -2);
 }
 
 void sut_keep_object(lua_State *L) {
     sut_slot_get(L, SUT_SLOT_OBJECTS);
     lua_pushvalue(L, -2);
-    lua_rawsetp(L, -2, lua_touserdata(L, -1));
+    lua_rawseti(L, -2, key_of(lua_touserdata(L, -1)));
     lua_pop(L, 1);
 }
 
@@ -111,68 +129,78 @@ bool sut_error_is(lua_State *L, int index, enum sut_error error) {
 
 /* ---- calls from a step into Lua ---- */
 
-/* The bottom of the runtime's own thread: an error that a hook has raised must be caught by a
- * protected call, or the thread would run no hook any more (Lua before and after 5.4.4). Gives the
- * status, and the error where there is one. */
-static int protect(lua_State *L) {
-    int status = lua_pcall(L, 1, 0, 0);
-    lua_pushinteger(L, status);
-    lua_insert(L, 1);
-    return lua_gettop(L);
-}
+/* So many runtimes may run in each other's hooks: Lua does not see how deep the stack of C gets. */
+enum { DEPTH = 40 };
 
-/* Calls it on the thread, which is at rest. */
-static int run_protected(lua_State *L, lua_State *from) {
-    int results = 0;
-    int status;
-    lua_pushcfunction(L, protect);
-    lua_insert(L, 1);
-    status = lua_resume(L, from, 2, &results);
-    return status == LUA_OK ? (int)lua_tointeger(L, 1) : status;
-}
-
-/* Runs `fn` on `L`: the runtime's own thread when it is at rest, else whatever runs inside it. */
-static int run_on(lua_State *L, struct sut_lua_runtime *rt, lua_State *from, char *why,
-                  size_t size) {
-    bool inside = rt->calling;
-    int status;
-    rt->calling = true;
-    status = inside ? lua_pcall(L, 1, 0, 0) : run_protected(L, from);
-    if (status != LUA_OK) {
-        if (lua_checkstack(L, LUA_MINSTACK)) sut_value_text(L, -1, why, size);
-        lua_pop(L, 1);
-        if (!inside && lua_status(L) != LUA_OK) (void)lua_resetthread(L);
+void sut_lay_bottom(lua_State *L, lua_State *hooks) {
+    static const lua_CFunction functions[] = {sut_deliver_kept, sut_begin_kept};
+    lua_pushvalue(L, -1);
+    lua_xmove(L, hooks, 1);
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+        sut_push_state(L);
+        lua_pushvalue(L, -2);
+        lua_pushcclosure(L, functions[i], 2);
+        lua_xmove(L, hooks, 1);
     }
-    rt->calling = inside;
-    if (!inside) lua_settop(L, 0);
-    return status;
 }
 
-int sut_call(struct sut_lua_runtime *rt, lua_CFunction fn, void *arg, char *why, size_t size) {
+/* Where a step's calls are made: the runtime's own thread when it is at rest, else what runs inside
+ * it. NULL when there is no room for one more. */
+static lua_State *place_of(const struct sut_lua_runtime *rt) {
+    const struct sut_lua *self = rt->self;
+    lua_State *L = rt->calling && self->active ? self->active : rt->hooks;
+    return self->depth < DEPTH && lua_checkstack(L, LUA_MINSTACK) ? L : NULL;
+}
+
+/* Calls the function with its argument, both on the top of the stack of `L`. */
+static int call(struct sut_lua_runtime *rt, lua_State *L, char *why, size_t size) {
     struct sut_lua *self = rt->self;
     lua_State *active = self->active;
     lua_State *from = self->from;
     struct sut_coroutine *current = self->current;
     struct sut_lua_runtime *runtime = self->runtime;
-    lua_State *L = rt->calling && active ? active : rt->hooks;
-    bool outermost = !current && !rt->calling;
+    bool inside = rt->calling;
     int status;
-    why[0] = '\0';
-    if (!lua_checkstack(L, LUA_MINSTACK)) return LUA_ERRMEM;
     self->active = L;
     self->from = L;
     self->current = NULL;
     self->runtime = rt;
-    if (outermost) sut_watchdog_turn(&self->preempt.watchdog);
-    lua_pushcfunction(L, fn);
-    lua_pushlightuserdata(L, arg);
-    status = run_on(L, rt, from, why, size);
+    self->depth++;
+    rt->calling = true;
+    if (!current && !inside) sut_watchdog_turn(&self->preempt.watchdog);
+    status = lua_pcall(L, 1, 0, 0);
+    if (status != LUA_OK) {
+        if (lua_checkstack(L, LUA_MINSTACK)) sut_value_text(L, -1, why, size);
+        lua_pop(L, 1);
+    }
     if (self->preempt.armed && L != active) sut_preempt_move(self, L, active);
+    rt->calling = inside;
+    self->depth--;
     self->active = active;
     self->from = from;
     self->current = current;
     self->runtime = runtime;
     return status;
+}
+
+int sut_call(struct sut_lua_runtime *rt, lua_CFunction fn, void *arg, char *why, size_t size) {
+    lua_State *L = place_of(rt);
+    why[0] = '\0';
+    if (!L) return LUA_ERRMEM;
+    lua_pushcfunction(L, fn);
+    lua_pushlightuserdata(L, arg);
+    return call(rt, L, why, size);
+}
+
+int sut_call_kept(struct sut_lua_runtime *rt, enum sut_kept kept, void *arg, char *why,
+                  size_t size) {
+    lua_State *L = place_of(rt);
+    why[0] = '\0';
+    if (!L) return LUA_ERRMEM;
+    lua_pushvalue(rt->hooks, kept);
+    if (L != rt->hooks) lua_xmove(rt->hooks, L, 1);
+    lua_pushlightuserdata(L, arg);
+    return call(rt, L, why, size);
 }
 
 struct report {

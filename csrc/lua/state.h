@@ -58,6 +58,7 @@ struct sut_lua {
     bool has_variables; /* the registry holds locals and upvalues of the latest raise */
     const struct sut_coroutine *pinned; /* cannot wait now: inside it Lua cannot yield outwards */
     struct sut_preempt preempt;
+    int depth;              /* of sut_call, in runtimes that run in each other's hooks */
     bool has_shields_aside; /* some nested coroutine has yielded from inside a shield, ever */
     bool closing;           /* the Lua state is being closed */
 };
@@ -67,26 +68,38 @@ static inline struct sut_lua *sut_self(lua_State *L) {
     return (struct sut_lua *)lua_touserdata(L, lua_upvalueindex(1));
 }
 
-/* Slots of the registry (lua_rawgetp) that the module uses. */
+/* What the module keeps in a state besides its structure: the structure's uservalues. */
 enum sut_registry_slot {
-    SUT_SLOT_STATE,     /* the sut_lua userdata */
-    SUT_SLOT_HANDLERS,  /* the table given to core.setup */
-    SUT_SLOT_ERRORS,    /* array of error objects by enum sut_error */
-    SUT_SLOT_TOKENS,    /* weak: id -> token */
-    SUT_SLOT_FALLBACK,  /* the default runtime's userdata */
-    SUT_SLOT_RAISED,    /* the value of a rethrow */
-    SUT_SLOT_VARIABLES, /* locals and upvalues taken at the latest raise */
-    SUT_SLOT_OBJECTS,   /* weak: address -> userdata of a supervisor or runtime */
-    SUT_SLOT_ON_RAISE,  /* sut_on_raise as a closure */
-    SUT_SLOT_EVENT,     /* the metatable of events */
-    SUT_SLOT_SHIELDS,   /* weak: nested coroutine -> shields it is inside */
-    SUT_SLOT_SHIELD,    /* the variable to be closed of every shield */
-    SUT_SLOTS
+    SUT_SLOT_HANDLERS = 1, /* the table given to core.setup */
+    SUT_SLOT_ERRORS,       /* array of error objects by enum sut_error */
+    SUT_SLOT_TOKENS,       /* weak: id -> token */
+    SUT_SLOT_FALLBACK,     /* the default runtime's userdata */
+    SUT_SLOT_RAISED,       /* the value of a rethrow */
+    SUT_SLOT_VARIABLES,    /* locals and upvalues taken at the latest raise */
+    SUT_SLOT_OBJECTS,      /* weak: address -> userdata of a supervisor or runtime */
+    SUT_SLOT_ON_RAISE,     /* sut_on_raise as a closure */
+    SUT_SLOT_EVENT,        /* the metatable of events */
+    SUT_SLOT_DEFAULT_HOOK, /* of supervisors that have none */
+    SUT_SLOT_CONTEXT,      /* the metatables of contexts, and of services' contexts */
+    SUT_SLOT_SERVICE_CONTEXT,
+    SUT_SLOT_SHIELDS, /* weak: nested coroutine -> shields it is inside */
+    SUT_SLOT_SHIELD,  /* the variable to be closed of every shield */
+    SUT_SLOTS = SUT_SLOT_SHIELD
 };
 
-/* Pushes, or pops into, a slot of the registry. Getting never raises. */
+/* Pushes the userdata of the state's structure, or keeps the one on the top, which is popped; that
+ * may raise for memory. */
+void sut_push_state(lua_State *L);
+void sut_keep_state(lua_State *L);
+
+/* Pushes, or pops into, a slot. Never raises. */
 void sut_slot_get(lua_State *L, enum sut_registry_slot slot);
 void sut_slot_set(lua_State *L, enum sut_registry_slot slot);
+
+/* The same for a function of the module that has the structure as upvalue 1. */
+static inline void sut_slot_here(lua_State *L, enum sut_registry_slot slot) {
+    (void)lua_getiuservalue(L, lua_upvalueindex(1), slot);
+}
 
 /* Pushes handlers[name]. */
 void sut_push_handler(lua_State *L, const char *name);
@@ -123,6 +136,9 @@ int sut_fail(lua_State *L, enum sut_error error);
  */
 void sut_push_object(lua_State *L, const void *object);
 
+/* The same for a function of the module that has the state's structure as upvalue 1. */
+void sut_push_object_here(lua_State *L, const void *object);
+
 /* Enters the userdata on the top, and leaves it there. May raise for memory. */
 void sut_keep_object(lua_State *L);
 
@@ -145,6 +161,19 @@ bool sut_error_is(lua_State *L, int index, enum sut_error error);
  * Results of `fn` are dropped. Returns Lua's status, and the error's text in `why`. Never raises.
  */
 int sut_call(struct sut_lua_runtime *rt, lua_CFunction fn, void *arg, char *why, size_t size);
+
+/* What lies at the bottom of the runtime's own thread: its table of threads, and the functions that
+ * are called so often that they are kept as closures. Their upvalue 1 is the state's structure, and
+ * upvalue 2 the table of threads. */
+enum sut_kept { SUT_KEPT_THREADS = 1, SUT_KEPT_DELIVER, SUT_KEPT_BEGIN };
+
+/* As sut_call, with that function. */
+int sut_call_kept(struct sut_lua_runtime *rt, enum sut_kept kept, void *arg, char *why,
+                  size_t size);
+
+/* Lays all that on the thread, whose stack is empty; the table of threads is on the top of `L`,
+ * where it stays. May raise for memory. */
+void sut_lay_bottom(lua_State *L, lua_State *hooks);
 
 /* Writes one line on the default logger, protected; falls back on stderr. Never raises. */
 void sut_report(struct sut_lua_runtime *rt, const char *format, ...);

@@ -36,20 +36,17 @@ void sut_stuck_take(struct sut_lua_service *service) {
     stuck->fresh = true;
 }
 
-void sut_set_stuck(lua_State *L, const struct sut_delivery *to) {
+void sut_tell_stuck(lua_State *L, const struct sut_delivery *to) {
     struct sut_lua_service *service = to->service;
+    struct sut_stuck *stuck;
     if (!service->extras || !service->extras->stuck || !service->extras->stuck->fresh)
         sut_stuck_take(service);
-    sut_tell_flag(L, to, SUT_FLAG_KILLED, to->event->killed);
-    if (!service->extras || !service->extras->stuck) {
-        lua_pushliteral(L, "(no memory for the trace)");
-        sut_set(L, SUT_FIELD_STACKTRACE);
-        return;
-    }
-    service->extras->stuck->fresh = false;
-    lua_pushstring(L, service->extras->stuck->stacktrace);
-    sut_set(L, SUT_FIELD_STACKTRACE);
-    if (!service->extras->stuck->waiting_for[0]) return; /* it was running */
-    lua_pushstring(L, service->extras->stuck->waiting_for);
+    sut_tell_flag(to, SUT_FLAG_KILLED, to->event->killed);
+    stuck = service->extras ? service->extras->stuck : NULL;
+    if (stuck) stuck->fresh = false;
+    lua_pushstring(L, stuck ? stuck->stacktrace : "(no memory for the trace)");
+    sut_tell_value(L, to, SUT_VALUE_STACKTRACE);
+    if (!stuck || !stuck->waiting_for[0]) return; /* it was running */
+    lua_pushstring(L, stuck->waiting_for);
     sut_tell_text(L, to, SUT_TEXT_WAITING_FOR);
 }

@@ -114,6 +114,11 @@ void sut_uncontain(lua_State *L, struct sut_lua_supervisor *sup);
 void sut_push_path(lua_State *L, const struct sut_supervisor *sup,
                    const struct sut_service *service);
 
+/* Writes that path to the end of the room, if it is long enough; returns the length. Never raises.
+ */
+size_t sut_write_path(const struct sut_supervisor *sup, const struct sut_service *service,
+                      char *out, size_t room);
+
 /* The path in memory that is the caller's, or NULL without memory. Never raises. */
 char *sut_copy_path(const struct sut_supervisor *sup, const struct sut_service *service);
 

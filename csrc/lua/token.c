@@ -26,7 +26,11 @@ static void put_name(struct path *path, const char *text, size_t length, uint32_
     size_t size = sut_name_write(text, length, number, NULL, 0);
     path->length += size;
     if (path->length <= path->room) {
-        (void)sut_name_write(text, length, number, path->out + path->room - path->length, size);
+        char *out = path->out + path->room - path->length;
+        if (size == length)
+            memcpy(out, text, length); /* no byte is escaped, no number follows */
+        else
+            (void)sut_name_write(text, length, number, out, size);
         path->kept = path->length;
     } else if (path->kept == 0 && !path->cut) {
         (void)sut_name_write(text, length, number, path->out, path->room);
@@ -83,13 +87,18 @@ static size_t write_path(struct path *path, const struct sut_supervisor *sup,
     return path->length;
 }
 
+size_t sut_write_path(const struct sut_supervisor *sup, const struct sut_service *service,
+                      char *out, size_t room) {
+    return write_path(&(struct path){.out = out, .room = room}, sup, service);
+}
+
 /* Making room may collect garbage, and a finalizer may change the path: so it is measured again. */
 void sut_push_path(lua_State *L, const struct sut_supervisor *sup,
                    const struct sut_service *service) {
     char text[256];
     char *out = text;
     size_t room = sizeof text;
-    size_t length = write_path(&(struct path){.out = out, .room = room}, sup, service);
+    size_t length = sut_write_path(sup, service, out, room);
     luaL_checkstack(L, LUA_MINSTACK, "path");
     if (length <= room) {
         (void)lua_pushlstring(L, out + room - length, length);
@@ -98,7 +107,7 @@ void sut_push_path(lua_State *L, const struct sut_supervisor *sup,
     do {
         room = length;
         out = lua_newuserdatauv(L, room + 1, 0);
-        length = write_path(&(struct path){.out = out, .room = room}, sup, service);
+        length = sut_write_path(sup, service, out, room);
         if (length > room) lua_pop(L, 1);
     } while (length > room);
     (void)lua_pushlstring(L, out + room - length, length);
