@@ -37,6 +37,8 @@ FLAGS     = $(LANGUAGE) $(HARDENING) $(WARNINGS) $(if $(filter true,$(CI)),-Werr
 LINK = -shared -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed
 LIBS = $(UV_LIBS) -lm -lpthread -ldl
 
+# What users run is linked as a whole: the rings call each other in every step.
+FLAGS_release = -fno-plt $(if $(findstring clang,$(CC)),,-flto=auto)
 FLAGS_tsan = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 FLAGS_asan = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
