@@ -39,6 +39,7 @@ LIBS = $(UV_LIBS) -lm -lpthread -ldl
 
 # What users run is linked as a whole: the rings call each other in every step.
 FLAGS_release = -fno-plt $(if $(findstring clang,$(CC)),,-flto=auto)
+FLAGS_gc = -DSUT_COLLECTS
 FLAGS_tsan = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 FLAGS_asan = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
@@ -58,7 +59,7 @@ export LUA_PATH  := $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;./?.lua;;
 export LUA_CPATH := $(abspath $(OUT))/?.so;;
 unexport LUA_INIT LUA_PATH_5_4 LUA_CPATH_5_4
 
-.PHONY: all tests deps test spec lint format demo install doc bench bench-peers test-asan test-tsan test-valgrind mutate clean help
+.PHONY: all tests deps test spec lint format demo install doc bench bench-peers test-asan test-tsan test-gc test-generational test-valgrind mutate clean help
 .DELETE_ON_ERROR:
 
 all: $(MODULE) ## build the C module (the default)
@@ -106,7 +107,7 @@ deps: ## install what building needs (Debian; asks for nothing when it is there)
 
 test: ## install what is missing, build, lint and run every test
 	@scripts/deps.sh test
-	@+scripts/test.sh build lint unit spec install
+	@+scripts/test.sh build lint unit spec collector install
 
 spec: ## the specs in Lua and in C alone; SPEC=name for one file, FAIL_FAST=1 to stop early
 	@+scripts/test.sh build unit spec
@@ -129,6 +130,20 @@ test-tsan: ## the specs of threads and signals under ThreadSanitizer
 	@scripts/deps.sh test
 	@+for spec in $(or $(SPEC),$(THREADED)); do \
 	    $(MAKE) --no-print-directory FLAVOUR=tsan SPEC=$$spec spec || exit 1; done
+
+# With a full collection at every call, what has thousands of services, or an allocator that fails, would
+# take hours, and says nothing more about lifetimes.
+COLLECTED = $(filter-out stress_spec cost_spec memory_spec otp_model_spec update_spec examples_%,\
+            $(basename $(notdir $(wildcard spec/*_spec.lua))))
+
+test-gc: ## the specs with garbage collected whenever Lua has been called; SPEC=name for one file
+	@scripts/deps.sh test
+	@+for spec in $(or $(SPEC),$(COLLECTED)); do \
+	    $(MAKE) --no-print-directory FLAVOUR=gc SPEC=$$spec spec || exit 1; done
+
+test-generational: ## the specs under Lua's generational collector
+	@scripts/deps.sh test
+	@SUTURA_GC=generational $(MAKE) --no-print-directory spec
 
 test-valgrind: ## the specs under valgrind
 	@scripts/deps.sh test valgrind

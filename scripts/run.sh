@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# usage: scripts/run.sh build|unit|spec
+# usage: scripts/run.sh build|unit|spec|collector
 #
 # One part of scripts/test.sh, in TAP: the build, the C programs on the core, the busted specs. It
 # knows how a flavour wants to be run: sanitizers are preloaded because the program that loads the
@@ -62,10 +62,28 @@ spec() {
         files=spec/$SPEC.lua
         [ -e "$files" ] || { echo "1..0"; return; }
     fi
-    # Valgrind runs one thread at a time, and slowly: what is about real time has no meaning there.
+    # Valgrind runs one thread at a time, and slowly, and a full collection takes long: what is about
+    # real time has no meaning there.
     realtime=
-    [ "$WRAP" != valgrind ] || realtime=--exclude-tags=realtime
+    [ "$WRAP" != valgrind ] && [ "$FLAVOUR" != gc ] || realtime=--exclude-tags=realtime
     watched "$LUA" "$(command -v busted)" --run=make ${FAIL_FAST:+--no-keep-going} $realtime "$files"
+}
+
+# What specs about lifetimes say, with garbage collected whenever Lua has been called, and under Lua's
+# other collector: the quick form of test-gc and test-generational.
+LIFETIMES="gc hook panic ends close nested remove context event_fields shield meddling template"
+
+collector() {
+    preload=
+    set --
+    for name in $LIFETIMES; do
+        set -- "$@" "spec/${name}_spec.lua"
+    done
+    "$MAKE" --no-print-directory FLAVOUR=gc all >&2 || return
+    status=0
+    LUA_CPATH="$PWD/build/gc/?.so;;" "$LUA" "$(command -v busted)" --run=make "$@" || status=$?
+    SUTURA_GC=generational "$LUA" "$(command -v busted)" --run=make "$@" || status=$?
+    return "$status"
 }
 
 "$1"

@@ -138,8 +138,10 @@ for _, way in ipairs(ways) do
 
         it("is kept alive by being attached", function()
             local ended
+            local known = setmetatable({}, { __mode = "v" })
             do
                 local other = sutura.runtime()
+                known[1] = other
                 other:attach(way.luv)
                 local sup = other:supervisor("B", { event_hook = function() end })
                 sup:add("worker", function()
@@ -153,6 +155,8 @@ for _, way in ipairs(ways) do
             collectgarbage()
             uv.run()
             assert.is_true(ended)
+            known[1]:close()
+            uv.run()
         end)
 
         it("hears signals", function()

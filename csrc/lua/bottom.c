@@ -106,6 +106,7 @@ int sut_coroutine_resume(struct sut_coroutine *co, int args, int *results) {
     co->resumes++;
     if (co->wait == SUT_WAIT_PREEMPTED) sut_preempt_resume(self, co);
     status = lua_resume(co->thread, from, args, results);
+    SUT_COLLECT(self->main);
     self->active = active;
     self->from = from;
     self->current = current;

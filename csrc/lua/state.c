@@ -169,6 +169,7 @@ static int call(struct sut_lua_runtime *rt, lua_State *L, char *why, size_t size
     rt->calling = true;
     if (!current && !inside) sut_watchdog_turn(&self->preempt.watchdog);
     status = lua_pcall(L, 1, 0, 0);
+    SUT_COLLECT(L);
     if (status != LUA_OK) {
         if (lua_checkstack(L, LUA_MINSTACK)) sut_value_text(L, -1, why, size);
         lua_pop(L, 1);

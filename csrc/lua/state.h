@@ -29,6 +29,14 @@ enum {
     SUT_DEADLINE_HEARTBEAT /* of a task, too, that the run queue takes for it */
 };
 
+/* In the flavour gc (`make test-gc`) garbage is collected whenever Lua has been called: what is
+ * still needed then must be kept alive by somebody. */
+#ifdef SUT_COLLECTS
+#define SUT_COLLECT(L) ((void)lua_gc(L, LUA_GCCOLLECT))
+#else
+#define SUT_COLLECT(L) ((void)0)
+#endif
+
 /* What an outer message handler does with a trace that an inner raise has left. */
 enum sut_rethrow {
     SUT_RETHROW_NOT,  /* nothing was left: a raise takes its own trace */
