@@ -31,14 +31,18 @@ static void resume_service(struct sut_lua_service *service) {
 
 static void resume(struct sut_runtime *rt, struct sut_task *task) {
     struct sut_coroutine *co = SUT_CONTAINER(task, struct sut_coroutine, task);
-    (void)rt;
     if (task->wake.kind == SUT_DEADLINE_HEARTBEAT) {
+        sut_runtime_look(rt);
         sut_heartbeat_judge(task);
         return;
     }
+    if (co->kind == SUT_COROUTINE_SERVICE) {
+        resume_service(sut_service_of_coroutine(co));
+        return;
+    }
+    sut_runtime_look(rt);
     switch (co->kind) {
     case SUT_COROUTINE_SERVICE:
-        resume_service(sut_service_of_coroutine(co));
         break;
     case SUT_COROUTINE_SPAWNED:
         sut_spawned_resume(co);

@@ -263,11 +263,13 @@ bool sut_service_host_cancel(struct sut_service *core) {
 
 void sut_service_resume(struct sut_lua_service *service) {
     struct sut_coroutine *co = &service->co;
+    struct sut_runtime *rt = &sut_rt(co)->rt;
     int args = 0;
     int results;
     int status;
     if (!co->thread) {
         status = begin(service);
+        sut_runtime_look(rt);
         if (!is_starting(service)) return; /* not any more, or anew: user code has run meanwhile */
         if (status != LUA_OK) {
             finish_oddly(service, status == LUA_ERRMEM ? SUT_ODD_NO_MEMORY : SUT_ODD_BODY);
@@ -279,11 +281,16 @@ void sut_service_resume(struct sut_lua_service *service) {
     }
     if (co->foreign) {
         if (lua_status(co->thread) == LUA_YIELD) (void)sut_coroutine_close(co);
+        sut_runtime_look(rt);
         finish_oddly(service, SUT_ODD_FOREIGN);
         return;
     }
-    if (!was_asked(&service->core)) sut_rt(co)->rt.progressed = true;
+    if (!was_asked(&service->core)) rt->progressed = true;
     status = sut_coroutine_resume(co, args, &results);
+    if (status == LUA_YIELD && !was_asked(&service->core) && !service->doomed &&
+        sut_has_given_way(co, results))
+        return; /* which means nothing to the tree */
+    sut_runtime_look(rt);
     if (status != LUA_YIELD) {
         if (status != LUA_OK)
             co->status = (unsigned)status & 7U; /* beneath the body: no memory, or a closer */

@@ -25,8 +25,10 @@ int64_t sut_runtime_now(const struct sut_runtime *rt) {
     return rt->clock == SUT_CLOCK_VIRTUAL ? rt->virtual_ns : (int64_t)uv_hrtime();
 }
 
+void sut_runtime_look(struct sut_runtime *rt) { rt->tree.now_ns = sut_runtime_now(rt); }
+
 int sut_runtime_prepare(struct sut_runtime *rt) {
-    rt->tree.now_ns = sut_runtime_now(rt);
+    sut_runtime_look(rt);
     return sut_tree_reserve(&rt->tree);
 }
 
@@ -142,7 +144,7 @@ static int fire(struct sut_runtime *rt, int64_t now_ns) {
 }
 
 static int resume_first(struct sut_runtime *rt) {
-    if (sut_runtime_prepare(rt)) return -1;
+    if (sut_tree_reserve(&rt->tree)) return -1;
     struct sut_list *node = rt->round.next;
     sut_list_remove(node);
     rt->above->resume(rt, SUT_CONTAINER(node, struct sut_task, node));

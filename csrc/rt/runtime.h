@@ -34,7 +34,8 @@ struct sut_task {
 /* What the runner asks of the ring above, between steps. */
 struct sut_above {
     struct sut_host host;
-    /* Resume a task that was taken from the run queue. */
+    /* Resume a task that was taken from the run queue. Events are reserved; whoever gives an input
+     * sets the tree's time before it. */
     void (*resume)(struct sut_runtime *rt, struct sut_task *task);
     /* The wake deadline of a task has come. */
     void (*wake)(struct sut_runtime *rt, struct sut_task *task);
@@ -78,6 +79,10 @@ void sut_runtime_init(struct sut_runtime *rt, const struct sut_above *above, enu
 
 /* Nanoseconds, monotonic: read now. A virtual clock stands between deadlines. */
 int64_t sut_runtime_now(const struct sut_runtime *rt);
+
+/* Sets the tree's time to now. Before a resume it is not set: most of them give the tree no input,
+ * and reading the clock costs as much as a third of one. */
+void sut_runtime_look(struct sut_runtime *rt);
 
 /* To be called before an input: sets the tree's time. Returns 0 with events reserved, or -1 without
  * memory: give no input then. */
