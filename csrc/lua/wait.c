@@ -65,14 +65,16 @@ int sut_wait(lua_State *L, struct sut_lua *self, struct sut_coroutine *co, enum 
     struct sut_runtime *rt = &sut_rt(co)->rt;
     co->wait = wait;
     co->woken = SUT_WOKEN_NOT;
-    if (co->cancelled && co->shields == 0)
+    if (co->cancelled && co->shields == 0) {
         sut_wake(co, SUT_WOKEN_CANCEL);
-    else if (wait != SUT_WAIT_YIELD)
+    } else if (wait != SUT_WAIT_YIELD) {
         sut_deadline_arm(&rt->deadlines, &co->task.wake, deadline_ns);
-    else if (co->kind != SUT_COROUTINE_MAIN)
-        sut_wake(co, SUT_WOKEN_READY);
-    else /* gives way to one pass of the loop, which fires a deadline that is due */
+    } else if (co->kind != SUT_COROUTINE_MAIN) {
+        co->woken = SUT_WOKEN_READY;
+        sut_task_again(rt, &co->task);
+    } else { /* gives way to one pass of the loop, which fires a deadline that is due */
         sut_deadline_arm(&rt->deadlines, &co->task.wake, sut_runtime_now(rt));
+    }
     if (co->kind == SUT_COROUTINE_MAIN) {
         sut_runtime_drive(L, sut_rt(co));
         self->waiting = sut_rt(co);

@@ -91,6 +91,11 @@ int sut_runtime_prepare(struct sut_runtime *rt);
 /* Puts a task that is in no list, or in the run queue already, at its end. Cannot fail. */
 void sut_task_ready(struct sut_runtime *rt, struct sut_task *task);
 
+/* The same for one that runs, and so is in no list and has no deadline. Cannot fail. */
+static inline void sut_task_again(struct sut_runtime *rt, struct sut_task *task) {
+    sut_list_append(&rt->ready, &task->node);
+}
+
 /* The same for one that was interrupted: after whoever has become ready when the next round begins.
  * Cannot fail. */
 void sut_task_preempted(struct sut_runtime *rt, struct sut_task *task);
