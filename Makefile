@@ -133,7 +133,7 @@ test-tsan: ## the specs of threads and signals under ThreadSanitizer
 
 # With a full collection at every call, what has thousands of services, or an allocator that fails, would
 # take hours, and says nothing more about lifetimes.
-COLLECTED = $(filter-out stress_spec cost_spec memory_spec otp_model_spec update_spec examples_%,\
+COLLECTED = $(filter-out stress_spec cost_spec memory_spec otp_m% update_spec examples_%,\
             $(basename $(notdir $(wildcard spec/*_spec.lua))))
 
 test-gc: ## the specs with garbage collected whenever Lua has been called; SPEC=name for one file
