@@ -290,3 +290,33 @@ describe("the default hook", function()
         assert.matches("resume", lines[#lines])
     end)
 end)
+
+describe("hooks that run other runtimes", function()
+    it("do so forty deep, and what is deeper waits: no event is lost", function()
+        local made, told, deepest = {}, 0, 0
+        for n = 1, 60 do
+            local rt = sutura.runtime({ clock = "virtual" })
+            local sup = rt:supervisor("s" .. n, { event_hook = function()
+                told, deepest = told + 1, math.max(deepest, n)
+                local inner = made[n + 1]
+                if inner and not inner.ran then
+                    inner.ran = true
+                    inner.ok, inner.problem = pcall(inner.rt.settle, inner.rt)
+                end
+            end })
+            sup:add("w", flaky)
+            sup:serve_background()
+            made[n] = { rt = rt }
+        end
+        made[1].rt:settle()
+        assert.same({ 40, 40 }, { told, deepest })
+        assert.same({ false, "not enough memory" }, { made[41].ok, made[41].problem })
+        for _, each in ipairs(made) do
+            each.rt:settle()
+        end
+        assert.equal(60, told)
+        for _, each in ipairs(made) do
+            each.rt:close()
+        end
+    end)
+end)
