@@ -327,4 +327,23 @@ describe("a delay of a child's own", function()
         sutura.sleep(100)
         assert.same({ "a running, b running, c running", 2 }, { states(sup), sup:get_child("a").run })
     end))
+
+    it("keeps those waiting that have not started yet: they would only restart with their group", in_time(function(rt)
+        local actors = troupe.new()
+        actors.fails.b = function(ctx)
+            sutura.sleep(2)
+            ctx:ready()
+            ctx:wait()
+        end
+        local sup = recorder.supervisor(rt, "sup", { strategy = "rest_for_one", children = {
+            actors:child("a", { backoff = { min = 4 } }), actors:child("b"), actors:child("c"),
+        } })
+        sup:serve_background()
+        settle()
+        actors:cue("a", ends.panic)
+        sutura.sleep(3) -- b is ready
+        assert.equal("a backing_off, b running, c starting", states(sup))
+        sutura.sleep(4)
+        assert.same({ "+a +b -a -b +a +b +c", "a running, b running, c running" }, { actors:log(), states(sup) })
+    end))
 end)

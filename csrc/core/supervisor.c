@@ -111,9 +111,12 @@ static void leave_report(struct sut_supervisor *sup) {
     if (sup->place && sup->place->ghost) lay(sup->place);
 }
 
+/* Those below which something still lives stay, for the reports to come. */
 void sut_supervisor_lay_ghosts(struct sut_supervisor *sup) {
-    while (!sut_list_empty(&sup->ghosts))
-        lay(service_at(sup->ghosts.next));
+    for (struct sut_list *node = sup->ghosts.next, *next; node != &sup->ghosts; node = next) {
+        next = node->next;
+        if (!sut_report_keeps(service_at(node), UINT32_MAX)) lay(service_at(node));
+    }
     leave_report(sup);
 }
 
