@@ -59,7 +59,7 @@ export LUA_PATH  := $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;./?.lua;;
 export LUA_CPATH := $(abspath $(OUT))/?.so;;
 unexport LUA_INIT LUA_PATH_5_4 LUA_CPATH_5_4
 
-.PHONY: all tests deps test spec lint format demo install doc bench bench-peers test-asan test-tsan test-gc test-generational test-valgrind mutate clean help
+.PHONY: all tests deps test spec lint format demo install doc bench bench-peers test-asan test-tsan sim test-gc test-generational test-valgrind mutate clean help
 .DELETE_ON_ERROR:
 
 all: $(MODULE) ## build the C module (the default)
@@ -107,7 +107,7 @@ deps: ## install what building needs (Debian; asks for nothing when it is there)
 
 test: ## install what is missing, build, lint and run every test
 	@scripts/deps.sh test
-	@+scripts/test.sh build lint unit spec collector install
+	@+scripts/test.sh build lint unit spec sim collector install
 
 spec: ## the specs in Lua and in C alone; SPEC=name for one file, FAIL_FAST=1 to stop early
 	@+scripts/test.sh build unit spec
@@ -148,6 +148,13 @@ test-generational: ## the specs under Lua's generational collector
 test-valgrind: ## the specs under valgrind
 	@scripts/deps.sh test valgrind
 	@+WRAP=valgrind scripts/test.sh build unit spec
+
+# Every commit has its own seeds, and they are printed: what is found can be played again.
+SEEDS ?= 100000
+BASE  ?= $(shell printf '0x%s' "$$(git rev-parse --short=8 HEAD 2>/dev/null || echo 1)")
+
+sim: all ## play random stories against the reference model; SEEDS=n, BASE=n
+	@$(LUA) scripts/sim.lua $(SEEDS) $(BASE) $(shell nproc)
 
 mutate: all ## break the code in many ways, and see the specs notice; ONLY=name for one
 	@+$(LUA) scripts/mutate.lua $(ONLY)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# usage: scripts/run.sh build|unit|spec|collector
+# usage: scripts/run.sh build|unit|spec|sim|collector
 #
 # One part of scripts/test.sh, in TAP: the build, the C programs on the core, the busted specs. It
 # knows how a flavour wants to be run: sanitizers are preloaded because the program that loads the
@@ -67,6 +67,11 @@ spec() {
     realtime=
     [ "$WRAP" != valgrind ] && [ "$FLAVOUR" != gc ] || realtime=--exclude-tags=realtime
     watched "$LUA" "$(command -v busted)" --run=make ${FAIL_FAST:+--no-keep-going} $realtime "$files"
+}
+
+# The same stories each time: a suite must not fail for another reason than a change. `make sim` has others.
+sim() {
+    "$LUA" scripts/sim.lua 5000 0 "$(nproc)"
 }
 
 # What specs about lifetimes say, with garbage collected whenever Lua has been called, and under Lua's

@@ -1,0 +1,64 @@
+-- SPDX-License-Identifier: MIT
+--
+-- A service that acts by a plan: what spec/model/body.lua does in tables, with a coroutine of sutura's.
+
+local sutura = require "sutura"
+
+local actor = {}
+
+local ends = {
+    plain = function() end,
+    error = function() return nil, "broken" end,
+    panic = function() error("broken", 0) end,
+    do_not_restart = function() return sutura.DO_NOT_RESTART end,
+    terminate_tree = function() return sutura.TERMINATE_TREE end,
+}
+
+--- The body of a worker. `tell` is given what it does; `cues`, by its name, how to wake it. Once that is
+--- `over`, it is ready at once and ends when it is asked to.
+function actor.new(worker, tell, cues)
+    local name, plans = worker.name, worker.plans
+
+    local function wait()
+        return sutura.await(function(resume) cues[name] = resume end)
+    end
+
+    local function stopped(plan, err)
+        if plan.stop == "meek" or cues.over then
+            error(err, 0)
+        elseif ends[plan.stop] then
+            return ends[plan.stop]()
+        elseif plan.stop == "slow" then
+            return sutura.shield(sutura.sleep, plan.slow / 1e9)
+        end
+        local cue
+        repeat
+            cue = sutura.shield(wait)
+        until ends[cue] or cues.over
+        return (ends[cue] or ends.plain)()
+    end
+
+    return function(ctx)
+        local plan = plans[(ctx.run - 1) % #plans + 1]
+        local _left <close> = setmetatable({}, { __close = function() tell("-" .. name) end })
+        tell("+" .. name)
+        if ends[plan.first] and not cues.over then
+            return ends[plan.first]()
+        end
+        local cue = cues.over and "ready" or plan.first
+        while true do
+            if cue == "ready" then
+                ctx:ready()
+            end
+            local ok
+            ok, cue = pcall(wait)
+            if not ok then
+                return stopped(plan, cue)
+            elseif ends[cue] then
+                return ends[cue]()
+            end
+        end
+    end
+end
+
+return actor

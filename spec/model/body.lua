@@ -1,0 +1,122 @@
+-- SPDX-License-Identifier: MIT
+--
+-- What a service does, by its plan, one for each run:
+--
+--   first   "ready": says that it is ready, and waits; "silent": waits; or an end: ends so at once
+--   stop    what it does when it is stopped in its wait: "meek" lets the error pass; "slow" stays for `slow`
+--           nanoseconds under a shield; "stuck" stays under a shield until it is cued; or an end
+--
+-- A cue is what it waits for: "ready" says so and waits on, an end is the end. spec/model/actor.lua does the same with
+-- real coroutines.
+
+local rules = require "spec.model.rules"
+
+local body = {}
+
+--- The ends that a body may come to.
+body.ENDS = { "plain", "error", "panic", "do_not_restart", "terminate_tree" }
+
+local IS_END = {}
+for _, how in ipairs(body.ENDS) do
+    IS_END[how] = true
+end
+
+function body.plan(service)
+    return service.plans[(service.run - 1) % #service.plans + 1]
+end
+
+local function finish(service, how)
+    rules.disarm(service.body)
+    service.world.tell("-" .. service.name)
+    service.body = nil
+    rules.ended(service, how)
+end
+
+local function wake(service, why)
+    local state = service.body
+    if state and state.waits and not state.woken then
+        state.woken = why
+        rules.disarm(state)
+        table.insert(service.world.ready, service)
+    end
+end
+
+-- Waits for a cue, or under a shield for time to pass.
+local function wait(service, time)
+    local state = service.body
+    state.waits = true
+    if state.cancelled and not state.shielded then
+        wake(service, "cancel")
+    elseif time then
+        rules.arm(state, time, function() wake(service, "time") end)
+    end
+    rules.gave_way(service)
+end
+
+local function cancelled(service)
+    local state, plan = service.body, body.plan(service)
+    if plan.stop == "meek" then
+        finish(service, "canceled")
+    elseif IS_END[plan.stop] then
+        finish(service, plan.stop)
+    else
+        state.shielded = true
+        wait(service, plan.stop == "slow" and service.world.now + plan.slow or nil)
+    end
+end
+
+-- It has its turn, and goes on with what it waited for.
+local function go_on(service, woken)
+    if woken == "cancel" then
+        cancelled(service)
+    elseif woken == "time" then
+        finish(service, "plain")
+    elseif IS_END[woken] then
+        finish(service, woken)
+    else
+        if woken == "ready" then
+            rules.ready(service)
+        end
+        wait(service)
+    end
+end
+
+--- Its turn in the run queue.
+function body.resume(service)
+    local state = service.body
+    if state then
+        local woken = state.woken
+        state.waits, state.woken = false, nil
+        return go_on(service, woken)
+    end
+    service.body = { world = service.world }
+    rules.ran(service)
+    service.world.tell("+" .. service.name)
+    go_on(service, body.plan(service).first)
+end
+
+function body.cue(service, how)
+    local state = service.body
+    if state and not state.timer then -- nobody hears it in a sleep
+        wake(service, how)
+    end
+end
+
+--- True if it will have a turn by that.
+function body.cancel(service)
+    local state = service.body
+    state.cancelled = true
+    if not state.shielded then
+        wake(service, "cancel")
+    end
+    return state.woken ~= nil
+end
+
+--- Closed by force.
+function body.close(service)
+    rules.remove(service.world.ready, service)
+    rules.remove(service.world.round, service)
+    finish(service, "canceled")
+end
+
+return body

@@ -1,0 +1,217 @@
+-- SPDX-License-Identifier: MIT
+--
+-- Stories: a tree and what happens to it, as data, made from a seed. Weights change by the seed, so that each kind of
+-- happening is common in some stories and absent from others.
+--
+-- A story is { seed, root, steps }. A supervisor is { name, settings, options, children }, a worker { name, options,
+-- plans }; every name is there once. A step is one of:
+--
+--   { do = { call, ... }, hooks = { [n] = { call, ... } } }   calls at one instant; more in the hook of its nth event
+--   { advance = nanoseconds }                                 time passes
+--   { edge = offset }                                         time passes up to the next deadline, and so much more
+--
+-- A call is { method, name, argument }, with the methods of spec/model/calls.lua, or "cue". A story remains one when
+-- any of its steps or calls is left out.
+
+local body = require "spec.model.body"
+
+local story = {}
+
+local SECOND = 1000000000
+
+-- Numbers of its own, so that a story is the same on every machine.
+local function dice(seed)
+    local state = (seed * 6364136223846793005 + 1442695040888963407) & math.maxinteger
+    return function(n)
+        state = (state * 6364136223846793005 + 1442695040888963407) & math.maxinteger
+        return (state >> 33) % n + 1
+    end
+end
+
+local teller = {}
+teller.__index = teller
+
+function teller:pick(values)
+    return values[self.roll(#values)]
+end
+
+-- True so often, in per cent.
+function teller:chance(per_cent)
+    return self.roll(100) <= per_cent
+end
+
+---- The tree
+
+function teller:settings()
+    local settings = {
+        strategy = self:pick { "one_for_one", "one_for_one", "one_for_all", "rest_for_one" },
+        auto_shutdown = self:pick { "never", "never", "any_significant", "all_significant" },
+        stop_order = self:pick { "reverse", "reverse", "parallel" },
+        timeout = self:pick { 0, 1, 2 } * SECOND,
+        pass_through_panics = self:chance(6), dont_propagate_termination = self:chance(30),
+        failure_decay = self:pick { 0, 1, 30, math.huge }, failure_threshold = self:pick { 0, 1, 1.5, 3, math.huge },
+        failure_backoff = self:pick { 0, 1, 5 } * SECOND, resume_spacing = self:pick { 0, 0, 1, 3 } * SECOND // 2,
+        stretch = self:pick { 1, 1.25 },
+    }
+    if self:chance(35) then
+        settings.intensity, settings.period = self:pick { 0, 1, 3 }, self:pick { 1, 5, 50 } * SECOND
+    elseif self:chance(30) then
+        settings.escalate_after = self:pick { 1, 2 }
+    end
+    return settings
+end
+
+function teller:options(settings, is_worker)
+    local options = { restart = self:pick { "permanent", "permanent", "transient", "temporary" },
+        kill = not self:chance(self.spared) }
+    if settings.auto_shutdown ~= "never" and options.restart ~= "permanent" then
+        options.significant = self:chance(50)
+    end
+    if self:chance(25) then
+        options.backoff = { min = self:pick { 1, 4 } * SECOND // 2, max = 6 * SECOND, factor = self:pick { 1, 1.5, 2 },
+            reset_after = self:pick { 1, 100 } * SECOND }
+    end
+    if self:chance(40) then
+        options.shutdown = self:pick { 0, SECOND, 3 * SECOND, "infinity", options.kill and "kill" or nil }
+    end
+    if is_worker and self:chance(30) then
+        options.notifies = true
+        options.start_timeout = self:chance(60) and self:pick { 1, 3 } * SECOND // 2 or nil
+    end
+    return options
+end
+
+function teller:plans()
+    local plans = {}
+    for i = 1, self.roll(3) do
+        plans[i] = {
+            first = self:chance(self.fragile) and self:pick(body.ENDS) or self:chance(15) and "silent" or "ready",
+            stop = self:chance(55) and "meek" or self:pick { "slow", "stuck", self:pick(body.ENDS) },
+            slow = self:pick { 1, 2, 3, 8 } * SECOND // 2,
+        }
+    end
+    return plans
+end
+
+function teller:name(letter)
+    self.count = self.count + 1
+    return letter .. self.count
+end
+
+function teller:worker(settings)
+    local name = self:name("w")
+    table.insert(self.workers, name)
+    table.insert(self.services, name)
+    return { name = name, options = self:options(settings, true), plans = self:plans() }
+end
+
+function teller:supervisor(depth, above)
+    local sup = { name = self:name("s"), settings = self:settings(), children = {} }
+    sup.options = above and self:options(above, false)
+    table.insert(self.supervisors, sup.name)
+    self.settings_of[sup.name] = sup.settings
+    if above then
+        table.insert(self.services, sup.name)
+    end
+    for i = 1, self.roll(4) - (depth > 0 and 0 or 1) do
+        local goes_down = depth > 0 and self:chance(40)
+        sup.children[i] = goes_down and self:supervisor(depth - 1, sup.settings) or self:worker(sup.settings)
+    end
+    return sup
+end
+
+---- What happens
+
+local calls = {}
+
+function calls:cue()
+    local how = self:chance(25) and "ready" or self:pick(body.ENDS)
+    if (how == "terminate_tree" or how == "do_not_restart") and self:chance(70) then
+        how = "panic"
+    end
+    return { "cue", self:pick(self.workers), how }
+end
+
+function calls:add()
+    local sup = self:pick(self.supervisors)
+    local settings = self.settings_of[sup]
+    if #self.services > 30 then
+        return self:call("cue")
+    end
+    return { "add", sup, self:chance(75) and self:worker(settings) or self:supervisor(0, settings) }
+end
+
+function calls:stop()
+    return { "stop", self:pick(self.supervisors) }
+end
+
+function calls:serve()
+    return { "serve", self.supervisors[1] }
+end
+
+for _, method in ipairs { "remove", "restart", "terminate_child", "restart_child", "delete_child" } do
+    calls[method] = function(self)
+        return { method, self:pick(self.services) }
+    end
+end
+
+local METHODS = { "cue", "add", "stop", "serve", "remove", "restart", "terminate_child", "restart_child",
+    "delete_child" }
+
+function teller:call(method)
+    return calls[method or self:pick(self.methods)](self)
+end
+
+function teller:calls(most)
+    local list = {}
+    for i = 1, self.roll(most) do
+        list[i] = self:call()
+    end
+    return list
+end
+
+function teller:step()
+    if self:chance(self.patience) then
+        return { edge = self:pick { -1, 0, 0, 0, 1 } }
+    elseif self:chance(20) then
+        return { advance = self:pick { 0, 1, SECOND // 2, SECOND, 5 * SECOND, 20 * SECOND, 100 * SECOND } }
+    end
+    local step = { calls = self:calls(self.crowd), hooks = {} }
+    if self:chance(self.meddling) then
+        step.hooks[self.roll(3)] = self:calls(2)
+    end
+    return step
+end
+
+local WEIGHTS = { cue = { 8, 20 }, add = { 1, 4 }, stop = { 0, 1 }, serve = { 1, 1 }, remove = { 0, 2 },
+    restart = { 0, 3 }, terminate_child = { 0, 2 }, restart_child = { 1, 3 }, delete_child = { 0, 1 } }
+
+function teller:weigh()
+    self.methods = {}
+    for _, method in ipairs(METHODS) do
+        for _ = 1, self:pick(WEIGHTS[method]) do
+            table.insert(self.methods, method)
+        end
+    end
+end
+
+--- The story of a seed, `length` steps long.
+function story.of(seed, length)
+    local self = setmetatable({ roll = dice(seed), count = 0, workers = {}, services = {}, supervisors = {},
+        settings_of = {} }, teller)
+    self.spared, self.fragile = self:pick { 0, 10, 40 }, self:pick { 0, 10, 30 }
+    self.patience, self.crowd = self:pick { 20, 40, 60 }, self:pick { 1, 1, 3, 5 }
+    self.meddling = self:pick { 0, 20, 60 }
+    self:weigh()
+    local root = self:supervisor(self.roll(4) - 1)
+    if #self.workers == 0 then
+        table.insert(root.children, self:worker(root.settings))
+    end
+    local steps = { { calls = { { "serve", root.name } }, hooks = {} } }
+    for i = 2, length do
+        steps[i] = self:step()
+    end
+    return { seed = seed, root = root, steps = steps }
+end
+
+return story
