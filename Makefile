@@ -59,7 +59,7 @@ export LUA_PATH  := $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;./?.lua;;
 export LUA_CPATH := $(abspath $(OUT))/?.so;;
 unexport LUA_INIT LUA_PATH_5_4 LUA_CPATH_5_4
 
-.PHONY: all tests deps test spec lint format demo install doc bench bench-peers test-asan test-tsan sim test-gc test-generational test-valgrind mutate clean help
+.PHONY: all tests deps test spec lint format demo install doc bench bench-peers test-asan test-tsan sim soak test-gc test-generational test-valgrind mutate clean help
 .DELETE_ON_ERROR:
 
 all: $(MODULE) ## build the C module (the default)
@@ -155,6 +155,11 @@ BASE  ?= $(shell printf '0x%s' "$$(git rev-parse --short=8 HEAD 2>/dev/null || e
 
 sim: all ## play random stories against the reference model; SEEDS=n, BASE=n
 	@$(LUA) scripts/sim.lua $(SEEDS) $(BASE) $(shell nproc)
+
+MINUTES ?= 30
+
+soak: all ## let everything fail for a while, and look at memory, lateness and events; MINUTES=n
+	@$(LUA) scripts/soak.lua $(MINUTES)
 
 mutate: all ## break the code in many ways, and see the specs notice; ONLY=name for one
 	@+$(LUA) scripts/mutate.lua $(ONLY)
