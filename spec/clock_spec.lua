@@ -2,6 +2,7 @@
 --
 -- Time of a runtime: now, advance and settle, the seed, the epoch, and stubborn services on a virtual clock.
 
+local command = require "spec.support.command"
 local recorder = require "spec.support.recorder"
 local sutura = require "sutura"
 
@@ -322,5 +323,25 @@ describe("a service that goes on after it was asked to stop", function()
             sutura.sleep(1)
         end)
         assert.equal(1000, steps)
+    end)
+end)
+
+describe("a runtime that waits for signals", function()
+    local HOST = (os.getenv("OUT") or "build/release") .. "/host/tick_host"
+
+    it("misses no deadline that comes due just before it waits", function()
+        local result = command.script(("exec timeout 20 %s %s"):format(HOST, command.file [[
+            local sutura = require "sutura"
+            sutura.run(function()
+                local signals = sutura.signal_context { "SIGUSR1" }
+                for _ = 1, 20 do
+                    sutura.sleep(0.001)
+                end
+                assert(not signals:cancelled())
+            end)
+            print("awake")
+        ]]))
+        command.forget()
+        assert.same({ code = 0, out = "awake\n", err = "" }, result)
     end)
 end)

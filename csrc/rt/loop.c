@@ -74,7 +74,13 @@ static void come_by(struct sut_loop *loop) {
     arm(loop);
 }
 
-static void on_timer(uv_timer_t *timer) { come_by(SUT_CONTAINER(timer, struct sut_loop, timer)); }
+/* Inside uv_run of sut_loop_run it may fire before the loop waits for descriptors, if the clock went
+ * on since it was armed: an idle handle keeps the loop from waiting then. */
+static void on_timer(uv_timer_t *timer) {
+    struct sut_loop *loop = SUT_CONTAINER(timer, struct sut_loop, timer);
+    if (loop->rt && loop->rt->running) (void)uv_idle_start(&loop->idle, on_idle);
+    come_by(loop);
+}
 
 static void on_idle(uv_idle_t *idle) { come_by(SUT_CONTAINER(idle, struct sut_loop, idle)); }
 
