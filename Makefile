@@ -40,6 +40,7 @@ LIBS = $(UV_LIBS) -lm -lpthread -ldl
 # What users run is linked as a whole: the rings call each other in every step.
 FLAGS_release = -fno-plt $(if $(findstring clang,$(CC)),,-flto=auto)
 FLAGS_gc = -DSUT_COLLECTS
+FLAGS_oom = -g -DSUT_SWEPT
 FLAGS_tsan = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 FLAGS_asan = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
@@ -59,7 +60,7 @@ export LUA_PATH  := $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;./?.lua;;
 export LUA_CPATH := $(abspath $(OUT))/?.so;;
 unexport LUA_INIT LUA_PATH_5_4 LUA_CPATH_5_4
 
-.PHONY: all tests deps test spec lint format demo install doc bench bench-peers test-asan test-tsan sim soak test-gc test-generational test-valgrind mutate clean help
+.PHONY: all tests deps test spec lint format demo install doc bench bench-peers test-asan test-tsan test-oom sim soak test-gc test-generational test-valgrind mutate clean help
 .DELETE_ON_ERROR:
 
 all: $(MODULE) ## build the C module (the default)
@@ -82,7 +83,7 @@ $(OUT)/test/%: spec/c/%.c $(CORE)
 # Programs that embed Lua, for specs about what the plain interpreter cannot show.
 $(OUT)/host/%: spec/host/%.c
 	@mkdir -p $(@D)
-	$(call say,cc $<)$(CC) $(FLAGS) $(CFLAGS) $(FLAGS_$(FLAVOUR)) -MMD -MP $(LUA_CFLAGS) $(LDFLAGS) -o $@ $< $(LUA_LIBS)
+	$(call say,cc $<)$(CC) $(FLAGS) $(CFLAGS) $(FLAGS_$(FLAVOUR)) -MMD -MP $(LUA_CFLAGS) $(UV_CFLAGS) $(LDFLAGS) -o $@ $< $(LUA_LIBS) $(UV_LIBS) -ldl
 
 # The race: the floor in C, and what times whole programs.
 $(OUT)/peers/floor: $(wildcard bench/peers/floor/*.[ch])
@@ -107,7 +108,7 @@ deps: ## install what building needs (Debian; asks for nothing when it is there)
 
 test: ## install what is missing, build, lint and run every test
 	@scripts/deps.sh test
-	@+scripts/test.sh build lint unit spec sim collector install
+	@+STRIDE=23 scripts/test.sh build lint unit spec sim sweep collector install
 
 spec: ## the specs in Lua and in C alone; SPEC=name for one file, FAIL_FAST=1 to stop early
 	@+scripts/test.sh build unit spec
@@ -155,6 +156,10 @@ BASE  ?= $(shell printf '0x%s' "$$(git rev-parse --short=8 HEAD 2>/dev/null || e
 
 sim: all ## play random stories against the reference model; SEEDS=n, BASE=n
 	@$(LUA) scripts/sim.lua $(SEEDS) $(BASE) $(shell nproc)
+
+test-oom: ## let every request for memory fail in turn: one, two in a row, and all from there on
+	@scripts/deps.sh test
+	@+scripts/test.sh sweep
 
 MINUTES ?= 30
 

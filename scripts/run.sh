@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# usage: scripts/run.sh build|unit|spec|sim|collector
+# usage: scripts/run.sh build|unit|spec|sim|sweep|collector
 #
 # One part of scripts/test.sh, in TAP: the build, the C programs on the core, the busted specs. It
 # knows how a flavour wants to be run: sanitizers are preloaded because the program that loads the
@@ -72,6 +72,26 @@ spec() {
 # The same stories each time: a suite must not fail for another reason than a change. `make sim` has others.
 sim() {
     "$LUA" scripts/sim.lua 5000 0 "$(nproc)"
+}
+
+# swept KINDS FIRST STRIDE: whose requests for memory fail in turn; one, two in a row, and all from there on.
+swept() {
+    for in_a_row in 1 2 0; do
+        LUA_CPATH="$PWD/build/oom/?.so;;" build/oom/host/sweep_host "$PWD/build/oom/sutura/core.so" \
+            spec/host/sweep.lua "$1" "$in_a_row" "$2" "$3" "$(nproc)" || status=$?
+    done
+}
+
+# STRIDE=1 tries each request; the quick form tries some of Lua's, which are many.
+sweep() {
+    stride=${STRIDE:-1}
+    "$MAKE" --no-print-directory FLAVOUR=oom all build/oom/host/sweep_host >&2 || return
+    status=0
+    swept l "$stride" "$stride"
+    swept o 1 1
+    swept u 1 1
+    swept lou "$((stride / 2 + 1))" "$stride"
+    return "$status"
 }
 
 # What specs about lifetimes say, with garbage collected whenever Lua has been called, and under Lua's

@@ -11,11 +11,18 @@
 
 #include <stddef.h>
 
+/* In the flavour for the memory sweep its host replaces the allocator. */
+#ifdef SUT_SWEPT
+#define SUT_SWEEP_CALL __attribute__((visibility("default")))
+#else
+#define SUT_SWEEP_CALL
+#endif
+
 /* As realloc(3): size 0 frees and returns NULL; on failure the old block is unchanged. */
 typedef void *(*sut_alloc_fn)(void *block, size_t size);
 
 /* Replaces the allocator of the whole process; NULL puts back the C library's. Cannot fail. */
-void sut_alloc_replace(sut_alloc_fn fn);
+SUT_SWEEP_CALL void sut_alloc_replace(sut_alloc_fn fn);
 
 /* Returns zeroed memory, or NULL when there is none. */
 void *sut_calloc(size_t size);

@@ -74,8 +74,8 @@ static void come_by(struct sut_loop *loop) {
     arm(loop);
 }
 
-/* Inside uv_run of sut_loop_run it may fire before the loop waits for descriptors, if the clock went
- * on since it was armed: an idle handle keeps the loop from waiting then. */
+/* Inside uv_run of sut_loop_run it may fire before the loop waits for descriptors, if the clock
+ * went on since it was armed: an idle handle keeps the loop from waiting then. */
 static void on_timer(uv_timer_t *timer) {
     struct sut_loop *loop = SUT_CONTAINER(timer, struct sut_loop, timer);
     if (loop->rt && loop->rt->running) (void)uv_idle_start(&loop->idle, on_idle);
