@@ -60,7 +60,7 @@ export LUA_PATH  := $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;./?.lua;;
 export LUA_CPATH := $(abspath $(OUT))/?.so;;
 unexport LUA_INIT LUA_PATH_5_4 LUA_CPATH_5_4
 
-.PHONY: all tests deps test spec lint format demo install doc bench bench-peers test-asan test-tsan test-oom sim soak test-gc test-generational test-valgrind mutate clean help
+.PHONY: all tests deps test spec lint format demo install doc bench bench-peers test-asan test-tsan test-oom test-faults sim soak test-gc test-generational test-valgrind mutate clean help
 .DELETE_ON_ERROR:
 
 all: $(MODULE) ## build the C module (the default)
@@ -160,6 +160,10 @@ sim: all ## play random stories against the reference model; SEEDS=n, BASE=n
 test-oom: ## let every request for memory fail in turn: one, two in a row, and all from there on
 	@scripts/deps.sh test
 	@+scripts/test.sh sweep
+
+test-faults: ## let system calls fail in turn (by strace), and descriptors and the log run out
+	@scripts/deps.sh test faults
+	@+scripts/test.sh build faults
 
 MINUTES ?= 30
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# usage: scripts/deps.sh PURPOSE...    with PURPOSE one of: build demo test valgrind peers
+# usage: scripts/deps.sh PURPOSE...    with PURPOSE one of: build demo test valgrind faults peers
 #
 # Installs what the purposes need and the machine lacks. It looks for the things themselves, not for
 # packages, so what came by another way is good too; when nothing is missing it says nothing. Knows
@@ -32,6 +32,7 @@ test     command  clang-tidy    clang-tidy
 test     command  cppcheck      cppcheck
 test     command  mandoc        mandoc
 valgrind command  valgrind      valgrind
+faults   command  strace        strace
 peers    module   luv           lua-luv
 peers    module   socket        lua-socket
 peers    module   cqueues       lua-cqueues

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# usage: scripts/run.sh build|unit|spec|sim|sweep|collector
+# usage: scripts/run.sh build|unit|spec|sim|sweep|faults|collector
 #
 # One part of scripts/test.sh, in TAP: the build, the C programs on the core, the busted specs. It
 # knows how a flavour wants to be run: sanitizers are preloaded because the program that loads the
@@ -92,6 +92,10 @@ sweep() {
     swept u 1 1
     swept lou "$((stride / 2 + 1))" "$stride"
     return "$status"
+}
+
+faults() {
+    "$LUA" scripts/faults.lua "$OUT"
 }
 
 # What specs about lifetimes say, with garbage collected whenever Lua has been called, and under Lua's

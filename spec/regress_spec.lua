@@ -3,6 +3,7 @@
 -- What once crashed the process, hung it, or lost something: one spec for each. They use the module as no program
 -- should, in finalizers, closers and other threads; that it survives is all that they ask.
 
+local child = require "spec.support.child"
 local sutura = require "sutura"
 local core = require "sutura.core"
 local log_lines = require "spec.support.log_lines"
@@ -388,5 +389,14 @@ describe("a service", function()
         rt:settle()
         sup:stop()
         assert.same({ true, "done" }, { coroutine.resume(made) })
+    end)
+end)
+
+describe("a process that has no descriptors left", function()
+    it("is told so by run, and goes on", function()
+        local result = child.script([[
+            print((select(2, pcall(require("sutura").run, function() end)):match("[^\n]*")))
+        ]], "ulimit -n 4; exec $LUA_PROGRAM")
+        assert.same({ code = 0, out = "no event loop: too many open files\n", err = "" }, result)
     end)
 end)

@@ -142,7 +142,7 @@ static int check_names(lua_State *L, const char *fn, int *numbers) {
     return count;
 }
 
-/* Starts one watch after the other. On failure the group still has those that were started. */
+/* Starts one watch after the other. On failure the group still has those that have a handle. */
 static int start_all(struct group *group, uv_loop_t *loop, const int *numbers) {
     for (int i = 0; i < group->count; i++) {
         struct watch *watch = &group->watches[i];
@@ -151,8 +151,8 @@ static int start_all(struct group *group, uv_loop_t *loop, const int *numbers) {
         watch->signal.fired = fired;
         watch->signal.closed = closed;
         code = sut_signal_start(loop, &watch->signal, numbers[i]);
+        if (sut_signal_open(&watch->signal)) group->open++;
         if (code) return code;
-        group->open++;
     }
     return 0;
 }

@@ -6,7 +6,9 @@
 
 #include "core/alloc.h"
 
+#include <errno.h>
 #include <poll.h>
+#include <unistd.h>
 
 /* Resumes between two looks at the loop's descriptors. */
 enum { TURN_BUDGET = 512 };
@@ -123,6 +125,16 @@ static void watch_async(struct sut_loop *loop) {
     uv_unref((uv_handle_t *)&loop->async);
 }
 
+/* For its first loop libuv aborts where it cannot have a pipe. A loop has a pipe of its own and two
+ * more descriptors. */
+static int try_descriptors(void) {
+    int ends[4] = {-1, -1, -1, -1};
+    int code = pipe(ends) || pipe(ends + 2) ? uv_translate_sys_error(errno) : 0;
+    for (int i = 0; i < 4; i++)
+        if (ends[i] >= 0) (void)close(ends[i]);
+    return code;
+}
+
 static struct sut_loop *make(struct sut_runtime *rt, uv_loop_t *lent, int *code) {
     struct sut_loop *loop = sut_calloc(sizeof *loop);
     *code = UV_ENOMEM;
@@ -131,7 +143,8 @@ static struct sut_loop *make(struct sut_runtime *rt, uv_loop_t *lent, int *code)
     loop->lent = lent != NULL;
     loop->driven = loop->lent;
     loop->uv = lent ? lent : &loop->own;
-    *code = lent ? 0 : uv_loop_init(&loop->own);
+    *code = lent ? 0 : try_descriptors();
+    if (!*code && !lent) *code = uv_loop_init(&loop->own);
     if (*code) goto fail;
     *code = open_handles(loop);
     if (!*code && !lent) watch_async(loop);

@@ -12,7 +12,6 @@
  */
 #include "rt/signals.h"
 
-#include "core/invariant.h"
 #include "core/list.h"
 
 #include <errno.h>
@@ -221,7 +220,10 @@ static int start_locked(uv_loop_t *loop, struct sut_signal_watch *watch, int sig
     watch->handle.data = NULL;
     watch->signum = signum;
     error = uv_signal_start(&watch->handle, on_signal, signum);
-    SUT_INVARIANT(!error, "a signal that could be handled cannot be watched");
+    if (error) {
+        uv_close((uv_handle_t *)&watch->handle, on_closed);
+        return error;
+    }
     note_former(signum, &former);
     table[signum].watches++;
     return 0;
@@ -233,6 +235,8 @@ int sut_signal_start(uv_loop_t *loop, struct sut_signal_watch *watch, int signum
     pthread_mutex_unlock(&lock);
     return error;
 }
+
+bool sut_signal_open(const struct sut_signal_watch *watch) { return watch->signum != 0; }
 
 /* Puts back what was there before the watches; or what somebody else has put during them, for that
  * is not ours to undo. */

@@ -8,6 +8,7 @@
 #ifndef SUT_RT_SIGNALS_H
 #define SUT_RT_SIGNALS_H
 
+#include <stdbool.h>
 #include <uv.h>
 
 struct sut_signal_watch {
@@ -23,9 +24,13 @@ int sut_signal_number(const char *name);
 /* The name of a number, or "signal". */
 const char *sut_signal_name(int signum);
 
-/* Starts watching. Returns 0 or libuv's negative code, and nothing is changed (`closed` is not
- * called then). The caller owns the memory until `closed` has been called. */
+/* Starts watching. Returns 0 or libuv's negative code, and then no signal comes. Until `closed` has
+ * been called the memory must stay where it is; it is called unless sut_signal_open says no. */
 int sut_signal_start(uv_loop_t *loop, struct sut_signal_watch *watch, int signum);
+
+/* True from the start on, also from one that failed when it had a handle already. The memory must
+ * have been zero before the start. */
+bool sut_signal_open(const struct sut_signal_watch *watch);
 
 /* Stops watching and, for the last watch of the signal, puts the former handling back at once.
  * `closed` is called from the loop later. Harmless when called twice. Cannot fail. */

@@ -16,9 +16,9 @@
  * With SHOW in the environment the stack of the first failure is printed.
  */
 #define _GNU_SOURCE
-#include <dlfcn.h>
+#include "aborts.h"
+
 #include <errno.h>
-#include <execinfo.h>
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
@@ -33,7 +33,7 @@
 #include <uv.h>
 
 enum kind { KIND_LUA, KIND_OWN, KIND_UV, KINDS };
-enum outcome { WELL = 0, WELL_AFTER_FAILURE = 10, BAD = 20, UV_ABORTED = 30 };
+enum outcome { WELL = 0, WELL_AFTER_FAILURE = 10, BAD = 20 };
 
 enum { SECONDS_WITHOUT = 1, SECONDS_WITH = 20, FREED = 0xDB };
 
@@ -60,11 +60,6 @@ union header {
 static void die(const char *text) {
     (void)fprintf(stderr, "%s\n", text);
     _exit(BAD);
-}
-
-static void show_stack(void) {
-    void *frames[32];
-    backtrace_symbols_fd(frames, backtrace(frames, 32), STDERR_FILENO);
 }
 
 static bool refuses(enum kind kind) {
@@ -177,12 +172,8 @@ static void has_memory_again(int signum) {
 
 /* libuv cannot grow its table of watchers, says nothing, and aborts. */
 static void aborted(int signum) {
-    void *frames[32];
-    int count = backtrace(frames, 32);
-    Dl_info info;
     (void)signum;
-    for (int i = 0; i < count && refused_growth; i++)
-        if (dladdr(frames[i], &info) && strstr(info.dli_fname, "/libuv.so")) _exit(UV_ABORTED);
+    if (refused_growth && is_abort_of_libuv()) _exit(ABORTED_BY_LIBUV);
     show_stack();
     die("aborted");
 }
@@ -254,7 +245,7 @@ static void judge(long n, int status) {
         is_over = true;
     } else if (code == WELL_AFTER_FAILURE) {
         failures++;
-    } else if (code == UV_ABORTED) {
+    } else if (code == ABORTED_BY_LIBUV) {
         aborts++;
     } else {
         problems++;
@@ -322,10 +313,9 @@ static void replace_allocators(const char *module) {
 }
 
 int main(int count, char **arguments) {
-    void *warm[4];
     if (count != 8) die("usage: sweep_host MODULE SCENARIO KINDS COUNT FIRST STRIDE JOBS");
     shows = getenv("SHOW") != NULL;
-    (void)backtrace(warm, 4); /* which loads what it needs the first time */
+    prepare_for_aborts();
     counted[KIND_LUA] = strchr(arguments[3], 'l') != NULL;
     counted[KIND_OWN] = strchr(arguments[3], 'o') != NULL;
     counted[KIND_UV] = strchr(arguments[3], 'u') != NULL;
