@@ -5,8 +5,8 @@
 -- Lets system calls fail one at a time, by strace's injection, over a scenario (spec/host/faults.lua): the first call
 -- of a kind once the loader is done, the second, and so on, until a run has no such call any more. In TAP, a test for
 -- each call and error. A run is good that ends well, or by a failure that says why; death by a signal, a hang and a
--- lost service are not. libuv's own aborts, where it has no way to say that something failed, are counted. Further it runs
--- with few descriptors, and with a log that cannot be written.
+-- lost service are not. libuv's own aborts, where it has no way to say that something failed, are counted. Further it
+-- runs with few descriptors, and with a log that cannot be written.
 
 local build = assert(arg[1], "usage: lua5.4 scripts/faults.lua BUILD_DIRECTORY")
 
