@@ -40,6 +40,8 @@ LIBS = $(UV_LIBS) -lm -lpthread -ldl
 # What users run is linked as a whole: the rings call each other in every step.
 FLAGS_release = -fno-plt $(if $(findstring clang,$(CC)),,-flto=auto)
 FLAGS_gc = -DSUT_COLLECTS
+FLAGS_fuzz = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+FLAGS_cover = -O0 -g --coverage
 FLAGS_oom = -g -DSUT_SWEPT
 FLAGS_tsan = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 FLAGS_asan = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
@@ -60,7 +62,7 @@ export LUA_PATH  := $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;./?.lua;;
 export LUA_CPATH := $(abspath $(OUT))/?.so;;
 unexport LUA_INIT LUA_PATH_5_4 LUA_CPATH_5_4
 
-.PHONY: all tests deps test spec lint format demo install doc bench bench-peers test-asan test-tsan test-oom test-faults sim soak test-gc test-generational test-valgrind mutate clean help
+.PHONY: all tests deps test spec lint format demo install doc bench bench-peers test-asan test-tsan test-oom test-faults fuzz cover sim soak test-gc test-generational test-valgrind mutate clean help
 .DELETE_ON_ERROR:
 
 all: $(MODULE) ## build the C module (the default)
@@ -85,6 +87,11 @@ $(OUT)/host/%: spec/host/%.c
 	@mkdir -p $(@D)
 	$(call say,cc $<)$(CC) $(FLAGS) $(CFLAGS) $(FLAGS_$(FLAVOUR)) -MMD -MP $(LUA_CFLAGS) $(UV_CFLAGS) $(LDFLAGS) -o $@ $< $(LUA_LIBS) $(UV_LIBS) -ldl
 
+# What notes the lines of Lua that run.
+$(OUT)/cover.so: spec/host/cover.c
+	@mkdir -p $(@D)
+	$(call say,cc $<)$(CC) $(FLAGS) $(CFLAGS) $(LUA_CFLAGS) -shared -o $@ $<
+
 # The race: the floor in C, and what times whole programs.
 $(OUT)/peers/floor: $(wildcard bench/peers/floor/*.[ch])
 	@mkdir -p $(@D)
@@ -100,6 +107,15 @@ $(OUT)/peers/suture: bench/peers/suture/main.go
 	@mkdir -p $(@D)
 	@if command -v go >/dev/null && test -d $(GOPATH)/src/github.com/thejerf/suture/v4; then \
 	    echo "  go $@"; GO111MODULE=off GOPATH=$(GOPATH) GOCACHE=$(abspath $(OUT))/go go build -o $@ ./$(<D); fi
+
+# Fuzzers have all that they fuzz in them; what they link with has libFuzzer's main.
+$(OUT)/fuzz/core: spec/fuzz/core_fuzz.c $(CORE)
+	@mkdir -p $(@D)
+	$(call say,cc $@)$(CC) $(FLAGS) $(CFLAGS) $(FLAGS_$(FLAVOUR)) -fsanitize=fuzzer -MMD -MP -Icsrc -o $@ $(filter %.c %.o,$^) -lcmocka -lm
+
+$(OUT)/fuzz/lua: spec/fuzz/lua_fuzz.c $(OBJECTS)
+	@mkdir -p $(@D)
+	$(call say,cc $@)$(CC) $(FLAGS) $(CFLAGS) $(FLAGS_$(FLAVOUR)) -fsanitize=fuzzer -MMD -MP $(LUA_CFLAGS) -o $@ $(filter %.c %.o,$^) $(LUA_LIBS) $(LIBS)
 
 -include $(OBJECTS:.o=.d) $(TESTS:=.d) $(HOSTS:=.d)
 
@@ -117,7 +133,7 @@ lint: ## prove the layering, the exports, formats and static checks
 	@+scripts/test.sh build lint
 
 format: ## put the C sources into the house format
-	@find csrc spec/c bench -name '*.[ch]' | xargs clang-format -i
+	@find csrc spec bench -name '*.[ch]' | xargs clang-format -i
 
 test-asan: ## the specs under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/deps.sh test
@@ -164,6 +180,19 @@ test-oom: ## let every request for memory fail in turn: one, two in a row, and a
 test-faults: ## let system calls fail in turn (by strace), and descriptors and the log run out
 	@scripts/deps.sh test faults
 	@+scripts/test.sh build faults
+
+cover: ## say which branches of C and which lines of Lua the tests reach (gcovr)
+	@scripts/deps.sh test cover
+	@rm -rf $(BUILD)/cover
+	@+FLAVOUR=cover OUT=$(BUILD)/cover LUA_CPATH="$(CURDIR)/$(BUILD)/cover/?.so;;" scripts/test.sh build unit spec cover
+
+SECONDS ?= 60
+TARGET  ?= core options event tree
+
+fuzz: ## fuzz the core, options, events and tree files, two at a time (clang); SECONDS=n each, TARGET=name
+	@scripts/deps.sh test fuzz
+	@$(MAKE) --no-print-directory CC=clang-14 FLAVOUR=fuzz $(BUILD)/fuzz/fuzz/core $(BUILD)/fuzz/fuzz/lua
+	@+BUILD=$(BUILD) scripts/fuzz.sh $(SECONDS) $(TARGET)
 
 MINUTES ?= 30
 

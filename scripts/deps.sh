@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# usage: scripts/deps.sh PURPOSE...    with PURPOSE one of: build demo test valgrind faults peers
+# usage: scripts/deps.sh PURPOSE...    with PURPOSE one of: build demo test valgrind faults fuzz cover peers
 #
 # Installs what the purposes need and the machine lacks. It looks for the things themselves, not for
 # packages, so what came by another way is good too; when nothing is missing it says nothing. Knows
@@ -33,6 +33,9 @@ test     command  cppcheck      cppcheck
 test     command  mandoc        mandoc
 valgrind command  valgrind      valgrind
 faults   command  strace        strace
+fuzz     command  clang-14      clang-14
+fuzz     file     /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a libclang-rt-14-dev
+cover    command  gcovr         gcovr
 peers    module   luv           lua-luv
 peers    module   socket        lua-socket
 peers    module   cqueues       lua-cqueues

@@ -32,7 +32,7 @@ nothing() {
     [ -z "$found" ] || { echo "$found"; return 1; }
 }
 
-c_files() { find csrc spec/c bench -name '*.[ch]' 2>/dev/null; }
+c_files() { find csrc spec bench -name '*.[ch]' 2>/dev/null; }
 lua_files() {
     find lua spec examples bench scripts library -name '*.lua' 2>/dev/null
     find bin -type f

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# usage: scripts/run.sh build|unit|spec|sim|sweep|faults|collector
+# usage: scripts/run.sh build|unit|spec|sim|sweep|faults|cover|collector
 #
 # One part of scripts/test.sh, in TAP: the build, the C programs on the core, the busted specs. It
 # knows how a flavour wants to be run: sanitizers are preloaded because the program that loads the
@@ -92,6 +92,16 @@ sweep() {
     swept u 1 1
     swept lou "$((stride / 2 + 1))" "$stride"
     return "$status"
+}
+
+# What unit and spec have covered, in the flavour cover; the specs once more for the lines of Lua, which are noted in
+# every process that they start.
+cover() {
+    mkdir -p "$OUT/lines"
+    "$MAKE" --no-print-directory "$OUT/cover.so" >&2 || return
+    COVER="$PWD/$OUT/lines" LUA_INIT="require 'cover'" \
+        "$LUA" "$(command -v busted)" --run=make --exclude-tags=realtime spec >&2
+    "$LUA" scripts/cover.lua "$OUT"
 }
 
 faults() {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# usage: scripts/test.sh PART...    with PART one of: build lint unit spec sim sweep faults collector install
+# usage: scripts/test.sh PART...    with PART one of: build lint unit spec sim sweep faults cover collector install
 #
 # Runs the parts in order and ends with one line, "N passed, N failed", that sums them all. Each part
 # speaks TAP; here it is counted, and only what failed is shown. A part that crashes, hangs, prints
@@ -78,7 +78,7 @@ for name; do
         part build 600 scripts/run.sh build || finish
         ;;
     lint) part lint 600 scripts/lint.sh ;;
-    unit | spec | sim | sweep | faults | collector) part "$name" "$limit" scripts/run.sh "$name" ;;
+    unit | spec | sim | sweep | faults | cover | collector) part "$name" "$limit" scripts/run.sh "$name" ;;
     install) part install 300 scripts/check_rock.sh ;;
     *) echo "scripts/test.sh: no part named $name" >&2 && exit 2 ;;
     esac

@@ -406,7 +406,7 @@ return {
         to = "    to->complete = true;\n    lua_call(L, 1, 0);\n"
             .. "    sut_history_record(&to->sup->history, &to->told->notes);\n" }),
     ring("event.c", { name = "a-trace-that-is-made-anew-each-time", spec = "event_fields_spec",
-        from = "    (void)lua_setiuservalue(L, -3, value);\n", to = "    lua_pop(L, 1);\n" }),
+        from = "    (void)lua_setiuservalue(L, -3, (int)value);\n", to = "    lua_pop(L, 1);\n" }),
     ring("event.c", { name = "a-record-that-is-not-looked-at", spec = "event_fields_spec",
         from = "return record && record->mark == &mark ? record : NULL;", to = "return record;" }),
     ring("event.c", { name = "what-was-set-is-overruled", spec = "event_fields_spec",

@@ -215,7 +215,7 @@ static void push_token(lua_State *L, const struct record *record) {
 static void push_of_trace(lua_State *L, const struct record *record, enum sut_value value) {
     const struct sut_trace *trace = (const void *)((const char *)record + record->trace);
     char text[SUT_TRACE_MAX];
-    (void)lua_getiuservalue(L, -1, value);
+    (void)lua_getiuservalue(L, -1, (int)value);
     if (!record->trace || !lua_isnil(L, -1)) return;
     lua_pop(L, 1);
     if (value == SUT_VALUE_STACKTRACE)
@@ -223,7 +223,7 @@ static void push_of_trace(lua_State *L, const struct record *record, enum sut_va
     else
         sut_trace_push_frames(L, trace);
     lua_pushvalue(L, -1);
-    (void)lua_setiuservalue(L, -3, value);
+    (void)lua_setiuservalue(L, -3, (int)value);
 }
 
 static void push_special(lua_State *L, const struct record *record, int which) {

@@ -117,11 +117,11 @@ static int life_table(lua_State *L) {
     lua_newtable(L);
     for (int state = 0; state < SUT_STATES; state++) {
         lua_newtable(L);
-        lua_pushstring(L, sut_state_row(state));
+        lua_pushstring(L, sut_state_row((enum sut_state)state));
         lua_setfield(L, -2, "state");
         for (int input = 0; input < SUT_INPUTS; input++) {
-            lua_pushstring(L, sut_life_cell(state, input));
-            lua_setfield(L, -2, sut_input_column(input));
+            lua_pushstring(L, sut_life_cell((enum sut_state)state, (enum sut_input)input));
+            lua_setfield(L, -2, sut_input_column((enum sut_input)input));
         }
         lua_rawseti(L, -2, state + 1);
     }

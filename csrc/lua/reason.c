@@ -135,7 +135,7 @@ static int make(lua_State *L) {
     wrap(L);
     push_cause(L, failure->service, failure->end);
     wrap(L);
-    (void)lua_setiuservalue(L, 2, failure->kept_in);
+    (void)lua_setiuservalue(L, 2, (int)failure->kept_in);
     return 0;
 }
 
@@ -143,7 +143,7 @@ static int make(lua_State *L) {
 static void keep_bare(lua_State *L, const struct failure *failure) {
     sut_push_object(L, failure->sup);
     push_sentinel(L, failure->why);
-    (void)lua_setiuservalue(L, -2, failure->kept_in);
+    (void)lua_setiuservalue(L, -2, (int)failure->kept_in);
     lua_pop(L, 1);
 }
 
@@ -175,7 +175,7 @@ static int make_odd(lua_State *L) {
     const struct sut_lua_service *service = sut_service_of(failure->service);
     sut_push_object(L, failure->sup);
     sut_push_odd(L, service, sut_rt(&service->co)->self->ended.odd);
-    (void)lua_setiuservalue(L, 2, failure->kept_in);
+    (void)lua_setiuservalue(L, 2, (int)failure->kept_in);
     return 0;
 }
 

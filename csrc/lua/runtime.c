@@ -253,7 +253,7 @@ int sut_runtime_new(lua_State *L) {
     if (!lua_istable(L, 1)) sut_misuse(L, "runtime", "opts", "a table", 1);
     check_options(L, 1);
     choose_signal(L, self, 1);
-    seed = option(L, 1, "seed", NAN);
+    seed = option(L, 1, "seed", (double)NAN);
     budget = option(L, 1, "close_budget", 0.1);
     if (!(budget >= 0))
         return luaL_error(

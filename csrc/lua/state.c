@@ -20,14 +20,14 @@ void sut_keep_state(lua_State *L) { lua_rawsetp(L, LUA_REGISTRYINDEX, &state_key
 
 void sut_slot_get(lua_State *L, enum sut_registry_slot slot) {
     sut_push_state(L);
-    (void)lua_getiuservalue(L, -1, slot);
+    (void)lua_getiuservalue(L, -1, (int)slot);
     lua_remove(L, -2);
 }
 
 void sut_slot_set(lua_State *L, enum sut_registry_slot slot) {
     sut_push_state(L);
     lua_insert(L, -2);
-    (void)lua_setiuservalue(L, -2, slot);
+    (void)lua_setiuservalue(L, -2, (int)slot);
     lua_pop(L, 1);
 }
 
@@ -198,7 +198,7 @@ int sut_call_kept(struct sut_lua_runtime *rt, enum sut_kept kept, void *arg, cha
     lua_State *L = place_of(rt);
     why[0] = '\0';
     if (!L) return LUA_ERRMEM;
-    lua_pushvalue(rt->hooks, kept);
+    lua_pushvalue(rt->hooks, (int)kept);
     if (L != rt->hooks) lua_xmove(rt->hooks, L, 1);
     lua_pushlightuserdata(L, arg);
     return call(rt, L, why, size);

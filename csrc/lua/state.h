@@ -106,7 +106,7 @@ void sut_slot_set(lua_State *L, enum sut_registry_slot slot);
 
 /* The same for a function of the module that has the structure as upvalue 1. */
 static inline void sut_slot_here(lua_State *L, enum sut_registry_slot slot) {
-    (void)lua_getiuservalue(L, lua_upvalueindex(1), slot);
+    (void)lua_getiuservalue(L, lua_upvalueindex(1), (int)slot);
 }
 
 /* Pushes handlers[name]. */
@@ -184,7 +184,8 @@ int sut_call_kept(struct sut_lua_runtime *rt, enum sut_kept kept, void *arg, cha
 void sut_lay_bottom(lua_State *L, lua_State *hooks);
 
 /* Writes one line on the default logger, protected; falls back on stderr. Never raises. */
-void sut_report(struct sut_lua_runtime *rt, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void sut_report(struct sut_lua_runtime *rt,
+                                                      const char *format, ...);
 
 /* Writes a value as one bounded line of text without metamethods (strings as they are, an error
  * object by its message), NUL-terminated. Never raises. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Whose abort it is. libuv aborts where it has no way to say that something failed: that is known by
- * the first frame on the stack that is neither the C library's nor the host's own.
+ * Whose abort it is. libuv aborts where it has no way to say that something failed: that is known
+ * by the first frame on the stack that is neither the C library's nor the host's own.
  */
 #ifndef SUT_HOST_ABORTS_H
 #define SUT_HOST_ABORTS_H

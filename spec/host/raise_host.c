@@ -2,9 +2,9 @@
  *
  * usage: raise_host FILE.lua
  *
- * Runs a Lua file that finds a function `raise(number)`, which sends its process a signal. Its first
- * system call is getppid, by which a tracer knows that the loader has done its work. An abort of
- * libuv's ends it with status 30.
+ * Runs a Lua file that finds a function `raise(number)`, which sends its process a signal. Its
+ * first system call is getppid, by which a tracer knows that the loader has done its work. An abort
+ * of libuv's ends it with status 30.
  */
 #define _GNU_SOURCE
 #include "aborts.h"

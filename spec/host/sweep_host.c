@@ -40,11 +40,11 @@ enum { SECONDS_WITHOUT = 1, SECONDS_WITH = 20, FREED = 0xDB };
 /* ---- the allocator ---- */
 
 static bool counted[KINDS];
-static long to_skip;   /* requests that are still granted */
+static long to_skip;            /* requests that are still granted */
 static volatile long to_refuse; /* and then refused */
 static bool is_quiet;
 static bool has_refused;
-static bool shows; /* where the first refusal was */
+static bool shows;          /* where the first refusal was */
 static bool refused_growth; /* the last refusal was of a block of libuv's that was to grow */
 static long live[KINDS];
 
