@@ -4,18 +4,18 @@
 
 local command = require "spec.support.command"
 
-local run = [[exec %s "$(command -v busted)" --run=make spec/support/leaking/leaks.lua]]
+local RUN = [[exec ${SUTURA%bin/sutura} "$(command -v busted)" --run=make spec/support/leaking/leaks.lua]]
 
 describe("a spec that leaves something open", function()
     it("fails, whatever it leaves: a descriptor, a reference, a loop or a coroutine", function()
-        local result = command.script(run:format(os.getenv("LUA") or "lua5.4"))
+        local result = command.script(RUN)
         command.forget()
         local failed = {}
         for what in result.out:gmatch("the spec has left behind: ([%a, %(%)%d]+)") do
             failed[#failed + 1] = what:gsub(" %(.-%)", "")
         end
         assert.same({ "descriptors", "descriptors, references", "descriptors", "coroutines" }, failed)
-        assert.equal(1, result.code)
+        assert.not_equal(0, result.code)
         assert.matches("ok %d+ %- a spec leaves nothing\n", result.out)
     end)
 end)
