@@ -104,16 +104,16 @@ static struct outcome fail(struct sut_supervisor *sup, struct sut_service *servi
                            enum sut_end end) {
     bool paused = sup->state == SUT_SUPERVISOR_PAUSED;
     struct outcome outcome = {0};
-    switch (sut_policy_fail(&sup->policy, &sup->score, paused, sup->tree->now_ns)) {
-    case SUT_VERDICT_ESCALATE:
+    enum sut_verdict verdict =
+        sut_policy_fail(&sup->policy, &sup->score, paused, sup->tree->now_ns);
+    if (verdict == SUT_VERDICT_ESCALATE) {
         outcome.gave_up = end_with(sup, service, SUT_END_GAVE_UP, end);
         return outcome;
-    case SUT_VERDICT_PAUSE:
+    }
+    if (verdict == SUT_VERDICT_PAUSE) {
         pause(sup, service);
         outcome.queued = true;
         return outcome;
-    case SUT_VERDICT_RESTART:
-        break;
     }
     outcome.restarting = !paused;
     outcome.queued = paused;
@@ -157,7 +157,7 @@ static void emit_escalate(struct sut_supervisor *sup, struct outcome outcome) {
 
 /* The child has ended for good, or has not: what is left of it, and who ends with it. */
 static void leave(struct sut_supervisor *sup, struct sut_service *service, enum sut_answer answer) {
-    if (answer == SUT_ANSWER_RESTART || answer == SUT_ANSWER_TERMINATE) return;
+    if (answer == SUT_ANSWER_RESTART) return;
     if (answer == SUT_ANSWER_KEEP && service->grouped) { /* comes back, as if its turn had come */
         service->blame = SUT_BLAME_SIBLING;
         sut_service_stop(service, SUT_AFTER_GROUP);

@@ -68,7 +68,7 @@ static void join(struct sut_service *service) {
 
 /* True while the group must wait for the child to stop. */
 static bool holds(const struct sut_service *service) {
-    return service->grouped && sut_service_lives(service) && service->state != SUT_STATE_ABANDONED;
+    return service->grouped && sut_service_lives(service);
 }
 
 /* Asks the members in reverse order, until one of them has to be waited for. True at the end. */

@@ -58,7 +58,7 @@ static void split(const struct sut_names *names, struct sut_name *name, struct s
 
 int sut_names_reserve(struct sut_names *names) {
     uint32_t old = names->bucket_count;
-    if (names->count / NAMES_OF_A_BUCKET < old || old > UINT32_MAX / 2) return 0;
+    if (names->count / NAMES_OF_A_BUCKET < old) return 0;
     uint32_t count = old ? old * 2 : FIRST_BUCKETS;
     struct sut_name **buckets = sut_calloc(count * sizeof(struct sut_name *));
     if (!buckets) return old ? 0 : -1;

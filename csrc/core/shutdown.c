@@ -42,7 +42,6 @@ static void advance_in_reverse(struct sut_supervisor *sup) {
     while (sup->cursor) {
         struct sut_service *service = sup->cursor;
         ask_one(service);
-        if (sup->cursor != service) continue; /* it was forgotten */
         if (is_up(service)) return;
         sup->cursor = sut_service_previous(service);
     }
@@ -197,6 +196,6 @@ void sut_supervisor_attend(struct sut_supervisor *sup) {
     sut_list_remove(&sup->attention);
     if ((attend & SUT_ATTEND_STOP) && sut_supervisor_running(sup)) stop_now(sup, nobody);
     if (attend & SUT_ATTEND_HURRY) hurry_now(sup);
-    if ((attend & SUT_ATTEND_ENDED) && place && sut_service_lives(place))
+    if ((attend & SUT_ATTEND_ENDED) && place)
         sut_service_ended(place, sut_supervisor_end(sup), (struct sut_detail){0});
 }

@@ -115,8 +115,7 @@ static struct sut_supervisor *pass(struct sut_supervisor *sup) {
 
 /* Not once it is about to stop: the child that it stops for keeps nobody waiting any more. */
 static bool walks(const struct sut_supervisor *sup) {
-    return sup->walking && !sup->grouping && sut_supervisor_running(sup) &&
-           !(sup->attend & SUT_ATTEND_STOP);
+    return sup->walking && !sup->grouping && !(sup->attend & SUT_ATTEND_STOP);
 }
 
 /* All children are ready, and so is the supervisor in its parent: true when that goes on by it. */

@@ -70,6 +70,15 @@ TEST(a_child_with_a_delay_of_its_own_waits_for_it) {
     stop_and_free(&fake);
 }
 
+TEST(a_delay_is_said_once_and_of_the_run_that_has_ended) {
+    serve(&fake);
+    fall(a);
+    sut_service_delay(&a->service, a->service.run, 0, SECONDS(5));
+    sut_service_delay(&a->service, a->service.run + 1, 0, SECONDS(5));
+    assert_int_equal(SECONDS(1), sut_service_next_try(&a->service));
+    stop_and_free(&fake);
+}
+
 TEST(a_stop_cuts_the_delay_short) {
     serve(&fake);
     fall(a);
@@ -133,6 +142,7 @@ int main(void) {
         cmocka_unit_test(a_run_that_is_long_enough_begins_anew),
         cmocka_unit_test(a_factor_of_one_does_not_grow_and_a_huge_one_does_not_overflow),
         cmocka_unit_test_setup(a_child_with_a_delay_of_its_own_waits_for_it, setup),
+        cmocka_unit_test_setup(a_delay_is_said_once_and_of_the_run_that_has_ended, setup),
         cmocka_unit_test_setup(a_stop_cuts_the_delay_short, setup),
         cmocka_unit_test_setup(a_delay_that_ends_in_a_pause_waits_for_the_end_of_that, setup),
         cmocka_unit_test_setup(a_group_restarts_once_the_delay_has_passed_and_not_before, setup),

@@ -249,20 +249,45 @@ TEST(supervisors_that_need_attention_get_it) {
     free_all();
 }
 
+TEST(a_stop_of_all_together_and_one_by_force_go_on) {
+    web.sup.stop_order = SUT_STOP_PARALLEL;
+    y->script = SHIELDED;
+    serve(&fake);
+    stop_service(&fake, &web.place.service, SUT_AFTER_KEEP);
+    run(&fake);
+    plan_is(a, SUT_END_PANIC, "service_panic(a restarting) +a");
+    reserve(&fake);
+    sut_supervisor_hurry(&web.sup, SUT_HURRY_QUIETLY);
+    plan_is(a, SUT_END_PANIC, "service_panic(a restarting) +a");
+    settle(&fake);
+    stop_service(&fake, &web.place.service, SUT_AFTER_RESTART);
+    run(&fake);
+    web.place.service.shutdown = SUT_SHUTDOWN_KILL;
+    reserve(&fake);
+    sut_service_stop(&web.place.service, SUT_AFTER_KEEP);
+    in_state(&web.place, SUT_STATE_KILLING);
+    plan_is(a, SUT_END_PANIC, "!y !x service_panic(a restarting) +a");
+    settle(&fake);
+    free_all();
+}
+
 /* ---- which tree ---- */
 
 TEST(another_tree_of_the_runtime_is_not_in_the_plan) {
-    struct team other;
+    struct team other, below;
     sut_supervisor_init(&other.sup, &fake.tree);
     struct body *z = add_body(&fake, &other.sup, "z");
+    add_team(&fake, &other.sup, &below, "below");
     serve(&fake);
     reserve(&fake);
     sut_supervisor_begin(&other.sup);
     root->policy.threshold = other.sup.policy.threshold = 0.5;
     feed_end(&fake, z, SUT_END_PANIC);
     sut_supervisor_ask(&other.sup, SUT_ATTEND_STOP);
+    sut_supervisor_ask(&below.sup, SUT_ATTEND_STOP);
     plan_is(a, SUT_END_PANIC, "backoff(root 15 s) service_panic(a queued) @15 resume(root) +a");
     settle(&fake);
+    free_sup(&fake, &below.sup);
     free_sup(&fake, &other.sup);
     free_all();
 }
@@ -342,6 +367,7 @@ int main(void) {
         cmocka_unit_test_setup(what_is_being_killed_ends_and_what_is_abandoned_stays, setup),
         cmocka_unit_test_setup(delays_that_nobody_has_said_yet_are_taken_as_they_are, setup),
         cmocka_unit_test_setup(supervisors_that_need_attention_get_it, setup),
+        cmocka_unit_test_setup(a_stop_of_all_together_and_one_by_force_go_on, setup),
         cmocka_unit_test_setup(another_tree_of_the_runtime_is_not_in_the_plan, setup),
         cmocka_unit_test_setup(siblings_that_a_child_starts_after_are_found_by_their_ids, setup),
         cmocka_unit_test_setup(a_service_that_does_not_live_has_no_plan, setup),

@@ -162,6 +162,15 @@ static void a_free_slot_needs_no_memory(void **state) {
     sut_slots_free(&slots);
 }
 
+static void without_an_index_left_there_is_no_slot(void **state) {
+    (void)state;
+    uint32_t chunks = UINT32_MAX / SUT_SLOT_CHUNK;
+    struct sut_slots slots = {.used = chunks * SUT_SLOT_CHUNK, .chunk_count = chunks};
+    struct sut_id id;
+    int owner;
+    assert_int_equal(-1, sut_slot_take(&slots, &owner, &id));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_id_finds_its_owner),
@@ -171,6 +180,7 @@ int main(void) {
         cmocka_unit_test(a_slot_is_retired_when_its_generations_are_used_up),
         cmocka_unit_test_teardown(without_memory_all_is_as_it_was, plenty),
         cmocka_unit_test_teardown(a_free_slot_needs_no_memory, plenty),
+        cmocka_unit_test(without_an_index_left_there_is_no_slot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

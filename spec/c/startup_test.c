@@ -3,6 +3,7 @@
  * How children start: in order, when those before them are ready, and what a failed start leads to.
  */
 #include "../support/fake_check.h"
+#include "core/order.h"
 
 static struct fake fake;
 static struct sut_supervisor *const root = &fake.root.sup;
@@ -62,6 +63,13 @@ TEST(each_child_starts_when_those_before_it_are_ready) {
     ready(b);
     did(&fake, "+c");
     assert_int_equal(0, root->pending);
+    finish();
+}
+
+TEST(a_child_waits_for_the_first_that_is_not_ready_and_never_for_itself) {
+    serve(&fake);
+    assert_null(sut_order_waits_for(&a->service));
+    assert_ptr_equal(&a->service, sut_order_waits_for(&c->service));
     finish();
 }
 
@@ -376,6 +384,8 @@ TEST(a_child_that_is_added_in_the_middle_starts_at_once_unless_it_names_whom_to_
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(each_child_starts_when_those_before_it_are_ready, setup),
+        cmocka_unit_test_setup(a_child_waits_for_the_first_that_is_not_ready_and_never_for_itself,
+                               setup),
         cmocka_unit_test_setup(children_that_say_nothing_keep_nobody_waiting, setup),
         cmocka_unit_test_setup(a_child_waits_for_the_siblings_that_it_names_and_for_no_others,
                                setup),

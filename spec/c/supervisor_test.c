@@ -365,6 +365,37 @@ TEST(a_hook_may_stop_the_supervisor_of_its_event) {
     fake_free(&fake);
 }
 
+TEST(a_supervisor_may_have_another_place_before_it_is_told_that_it_left_its_first) {
+    struct team web;
+    struct body *other = new_body("other");
+    add_team(&fake, root, &web, "web");
+    reserve(&fake);
+    sut_service_stop(&web.place.service, SUT_AFTER_FORGET);
+    other->service.child = &web.sup;
+    assert_int_equal(SUT_OK, sut_supervisor_add(root, &other->service));
+    sut_supervisor_gone(&web.place.service);
+    assert_ptr_equal(&other->service, web.sup.place);
+    settle(&fake);
+    free_sup(&fake, &web.sup);
+    serve(&fake);
+    stop_and_free(&fake);
+}
+
+TEST(the_end_of_one_supervisors_memory_leaves_what_another_has_let_go) {
+    struct team web;
+    struct sut_list released;
+    add_team(&fake, root, &web, "web");
+    reserve(&fake);
+    sut_service_stop(&a->service, SUT_AFTER_FORGET);
+    sut_list_init(&released);
+    sut_supervisor_dissolve(&web.sup, &released);
+    assert_true(sut_list_empty(&released));
+    settle(&fake);
+    assert_int_equal(1, fake.released);
+    serve(&fake);
+    stop_and_free(&fake);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(the_score_halves_every_half_life, setup),
@@ -390,6 +421,10 @@ int main(void) {
         cmocka_unit_test_setup(
             a_second_life_waits_for_what_still_lives_and_forgets_what_was_removed, setup),
         cmocka_unit_test_setup(a_hook_may_stop_the_supervisor_of_its_event, setup),
+        cmocka_unit_test_setup(
+            a_supervisor_may_have_another_place_before_it_is_told_that_it_left_its_first, setup),
+        cmocka_unit_test_setup(the_end_of_one_supervisors_memory_leaves_what_another_has_let_go,
+                               setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,6 +36,8 @@ static void check_service(const struct sut_service *service) {
     MUST(!service->retired || service->state == SUT_STATE_IDLE ||
          service->state == SUT_STATE_ABANDONED);
     MUST(!service->ghost);
+    MUST(!service->grouped || service->state != SUT_STATE_ABANDONED);
+    MUST(!service->child || !service->child->attend || service->child->place == service);
 }
 
 static void check_supervisor(const struct sut_supervisor *sup) {
@@ -50,6 +52,7 @@ static void check_supervisor(const struct sut_supervisor *sup) {
     }
     MUST(children == sup->child_count && living == sup->living);
     MUST(pending == sup->pending && significant == sup->significant);
+    MUST(!sup->walking || sut_supervisor_running(sup));
     MUST(sup->state != SUT_SUPERVISOR_TERMINATED || living + pending == 0);
     MUST(sut_supervisor_score(sup) >= 0);
 }
