@@ -23,7 +23,8 @@ local function report(what, name, hit, all, missed)
     end
 end
 
--- An invariant's other branch ends the program. gcovr's table: file, branches, taken, share, lines with a branch that was not.
+-- An invariant's other branch ends the program. gcovr's table: file, branches, taken, share, and lines with a branch
+-- that was not.
 local function branches(ring)
     local pipe = assert(io.popen(("gcovr -r . --object-directory %s/obj --filter csrc/%s/ "
         .. "--exclude-unreachable-branches --exclude-branches-by-pattern '.*SUT_INVARIANT\\(.*' "
