@@ -161,7 +161,8 @@ static void hurry_service(struct sut_service *service, enum sut_hurry how) {
         if (sut_service_lives(service)) sut_supervisor_hurry(service->child, how);
     } else if (how == SUT_HURRY_QUIETLY && service->kill) {
         sut_service_kill(service);
-    } else if (service->state == SUT_STATE_STOPPING || service->state == SUT_STATE_DYING) {
+    } else if (how != SUT_HURRY_TOGETHER &&
+               (service->state == SUT_STATE_STOPPING || service->state == SUT_STATE_DYING)) {
         sut_deadline_arm(tree->deadlines, &service->u.timer, tree->now_ns);
     }
 }

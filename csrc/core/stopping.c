@@ -139,6 +139,8 @@ void sut_life_overrun(struct sut_service *service, const struct sut_cue *cue) {
     if (service->after == SUT_AFTER_GROUP) service->after = SUT_AFTER_RESTART;
     service->grouped = false; /* it goes on without */
     sut_life_enter(service, SUT_STATE_ABANDONED);
+    if (service->child) /* nobody waits for its order any more, and nothing may start below */
+        sut_supervisor_hurry(service->child, SUT_HURRY_TOGETHER);
     sut_supervisor_settled(parent);
 }
 

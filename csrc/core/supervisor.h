@@ -44,8 +44,9 @@ enum sut_auto_shutdown {
 /* Why a supervisor needs attention; a set. */
 enum sut_attend { SUT_ATTEND_STOP = 1, SUT_ATTEND_HURRY = 2, SUT_ATTEND_ENDED = 4 };
 
-/* Everything that still lives is closed by force: as overrun of its time, or without a word. */
-enum sut_hurry { SUT_HURRY_NOT, SUT_HURRY_WITH_REPORT, SUT_HURRY_QUIETLY };
+/* Everything below is asked to stop at once, in no order; and what still lives is closed by force,
+ * as overrun of its time, or without a word. */
+enum sut_hurry { SUT_HURRY_NOT, SUT_HURRY_TOGETHER, SUT_HURRY_WITH_REPORT, SUT_HURRY_QUIETLY };
 
 struct sut_supervisor {
     struct sut_tree *tree;
@@ -115,7 +116,7 @@ void sut_supervisor_stop(struct sut_supervisor *sup);
 /* The same on the account of `by`: of a service, which a place has options for, else of nobody. */
 void sut_supervisor_request_stop(struct sut_supervisor *sup, struct sut_id by);
 
-/* Closes by force whatever still lives below, now. Stops it first when it runs. Cannot fail. */
+/* Hurries whatever still lives below, now. Stops it first when it runs. Cannot fail. */
 void sut_supervisor_hurry(struct sut_supervisor *sup, enum sut_hurry how);
 
 /* The delay of a pause, after jitter, counted from `since_ns`: the answer to a backoff event.

@@ -100,6 +100,9 @@ local function overrun(service)
     service.after = service.after == "group" and "restart" or service.after
     service.grouped = false
     rules.enter(service, "abandoned")
+    if service.child then -- nobody waits for its order any more, and nothing may start below
+        rules.hurry(service.child, "together")
+    end
     rules.settled(sup)
 end
 
@@ -200,7 +203,9 @@ function rules.stop_now(sup)
 end
 ---- By force
 
---- Whatever still lives below is to end at once: "reported" as overrun, or "quietly".
+local HURRIES = { together = 1, reported = 2, quietly = 3 }
+
+--- Whatever still lives below is asked "together", and to end at once: "reported" as overrun, or "quietly".
 function rules.hurry(sup, how)
     if sup.state == "not_running" or sup.state == "terminated" then
         return
@@ -209,7 +214,7 @@ function rules.hurry(sup, how)
     if place and (rules.PENDING[place.state] and rules.UP[place.state] or place.state == "running") then
         rules.stop_supervisor(sup)
     end
-    if sup.hurry ~= "quietly" then
+    if not sup.hurry or HURRIES[sup.hurry] < HURRIES[how] then
         sup.hurry = how
     end
     rules.attend(sup, "hurry")
@@ -224,7 +229,7 @@ local function hurry_service(service, how)
         if service.state == "stopping" then
             rules.kill(service)
         end
-    elseif service.state == "stopping" then
+    elseif service.state == "stopping" and how ~= "together" then
         rules.arm(service, service.world.now, overrun)
     end
 end
