@@ -4,6 +4,8 @@
 -- should, in finalizers, closers and other threads; that it survives is all that they ask.
 
 local child = require "spec.support.child"
+local command = require "spec.support.command"
+local load_tree = require "sutura.load_tree"
 local sutura = require "sutura"
 local core = require "sutura.core"
 local log_lines = require "spec.support.log_lines"
@@ -398,5 +400,14 @@ describe("a process that has no descriptors left", function()
             print((select(2, pcall(require("sutura").run, function() end)):match("[^\n]*")))
         ]], "ulimit -n 4; exec $LUA_PROGRAM")
         assert.same({ code = 0, out = "no event loop: too many open files\n", err = "" }, result)
+    end)
+end)
+
+describe("a tree file that is too deep for Lua's parser", function()
+    it("is named by the problem, in one line", function()
+        local path = command.file("return " .. ("{"):rep(300))
+        local sup, problem = load_tree.load(core, path, {})
+        command.forget()
+        assert.same({ nil, path .. ":1: C stack overflow" }, { sup, problem })
     end)
 end)

@@ -247,7 +247,7 @@ describe("the report", function()
         release()
     end))
 
-    it("has not what a supervisor that was left had not asked yet: it asks all at once, and starts nothing more", in_time(
+    it("has not what a supervisor that is left would ask later: it asks all at once, and starts no more", in_time(
         function(rt)
             local a = new(rt, "a", { timeout = 1 })
             local left, below = new(rt, "left", { timeout = 50 }), new(rt, "below")

@@ -71,6 +71,14 @@ local function last_line(chunk)
     return last
 end
 
+-- Where Lua does not say itself: it was running in this line, or its parser had no stack left.
+local function with_place(message, path, line)
+    if message:sub(1, #path + 1) == path .. ":" then
+        return message
+    end
+    return ("%s:%d: %s"):format(path, line, message)
+end
+
 -- Runs the chunk; gives what it returned first, or nil and what went wrong.
 local function run(path, source_name, shown, chunk, arguments)
     local raised_at
@@ -82,11 +90,7 @@ local function run(path, source_name, shown, chunk, arguments)
     if ok then
         return result
     end
-    local message = with_full_name(text.of(result), path, shown)
-    if message:sub(1, #path + 1) ~= path .. ":" then
-        message = ("%s:%d: %s"):format(path, raised_at or 1, message)
-    end
-    return nil, message
+    return nil, with_place(with_full_name(text.of(result), path, shown), path, raised_at or 1)
 end
 
 --- Loads a tree file and runs it.
@@ -106,9 +110,10 @@ function load_tree.load(core, path, arguments)
     end
     local name = "@" .. path
     local shown = debug.getinfo(load("", name), "S").short_src
-    local chunk, syntax_problem = load(source, name, "t")
+    -- Without pcall, a parser whose stack is full would call the message handler of whoever calls us.
+    local _, chunk, syntax_problem = pcall(load, source, name, "t")
     if not chunk then
-        return nil, one_line(with_full_name(syntax_problem, path, shown))
+        return nil, one_line(with_place(with_full_name(syntax_problem, path, shown), path, 1))
     end
     local result, raised = run(path, name, shown, chunk, arguments)
     if raised then
