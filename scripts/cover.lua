@@ -5,19 +5,15 @@
 -- In TAP: branches of each ring of C, by gcovr, and lines of Lua, by spec/host/cover.c. Each has its bound. What
 -- is not covered is listed below the line.
 
+local tap = require "scripts.tap"
+
 local build = assert(arg[1], "usage: lua5.4 scripts/cover.lua BUILD_DIRECTORY")
 
 local LEAST = { core = 100, rt = 90, lua = 90, Lua = 95 }
 
-local tests, bad = 0, 0
-
 local function report(what, name, hit, all, missed)
     local share = all > 0 and 100 * hit / all or 0
-    local ok = share >= LEAST[name]
-    tests = tests + 1
-    bad = bad + (ok and 0 or 1)
-    print(("%s %d - %s: %d of %d, %.1f %%, at least %d"):format(ok and "ok" or "not ok", tests, what, hit, all, share,
-        LEAST[name]))
+    tap.check(share >= LEAST[name], "%s: %d of %d, %.1f %%, at least %d", what, hit, all, share, LEAST[name])
     for _, line in ipairs(missed) do
         print("#   " .. line)
     end
@@ -97,5 +93,4 @@ branches("core")
 branches("rt")
 branches("lua")
 lines()
-print("1.." .. tests)
-os.exit(bad == 0)
+tap.finish()

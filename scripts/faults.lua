@@ -8,6 +8,8 @@
 -- lost service are not. libuv's own aborts, where it has no way to say that something failed, are counted. Further it
 -- runs with few descriptors, and with a log that cannot be written.
 
+local tap = require "scripts.tap"
+
 local build = assert(arg[1], "usage: lua5.4 scripts/faults.lua BUILD_DIRECTORY")
 
 local HOST = build .. "/host/raise_host"
@@ -46,14 +48,6 @@ local LIBUV_ABORTED = 30
 local function is_good(code)
     local text = read(said)
     return code == 0 or code == LIBUV_ABORTED or code == 1 and text ~= "" and not text:find("faults: ", 1, true)
-end
-
-local tests, bad = 0, 0
-
-local function report(ok, text, ...)
-    tests = tests + 1
-    bad = bad + (ok and 0 or 1)
-    print(("%s %d - %s"):format(ok and "ok" or "not ok", tests, text:format(...)))
 end
 
 local function complain(code, n)
@@ -97,7 +91,7 @@ local function sweep(call, code_name, where)
             told = told + 1
         end
     until not hit or n >= last or wrong >= 3
-    report(wrong == 0, "%s%s fails by %s: %d times survived, %d told, %d ended by libuv, %d wrong", call,
+    tap.check(wrong == 0, "%s%s fails by %s: %d times survived, %d told, %d ended by libuv, %d wrong", call,
         where and " of the log" or "", code_name, survived, told, by_libuv, wrong)
 end
 
@@ -111,13 +105,12 @@ for limit = 3, 16 do
     if not good then
         complain(code, limit)
     end
-    report(good, "with at most %d descriptors: exit status %d", limit, code)
+    tap.check(good, "with at most %d descriptors: exit status %d", limit, code)
 end
 
 local code = run(("exec %s %s 2>/dev/full"):format(HOST, SCENARIO))
-report(code == 0, "with a log that is full: exit status %d", code)
+tap.check(code == 0, "with a log that is full: exit status %d", code)
 
 os.remove(log)
 os.remove(said)
-print("1.." .. tests)
-os.exit(bad == 0)
+tap.finish()

@@ -6,6 +6,8 @@
 -- Stories of random trees, told to sutura and to the reference model (spec/model). In TAP: one test, "not ok" with each
 -- problem and a short story of it. BASE is a number in any base that Lua reads, or "0x" and a commit.
 
+local tap = require "scripts.tap"
+
 local function part(from, to, stride)
     local sim = require "spec.model.sim"
     local played, problems = 0, 0
@@ -37,14 +39,12 @@ local function whole(seeds, base, jobs)
         end
         pipe:close()
     end
-    local ok = played == seeds and problems == 0
-    print(("%s 1 - %d of %d stories, seeds %d to %d, go as the model says"):format(ok and "ok" or "not ok",
-        played - problems, seeds, base + 1, base + seeds))
+    tap.check(played == seeds and problems == 0, "%d of %d stories, seeds %d to %d, go as the model says",
+        played - problems, seeds, base + 1, base + seeds)
     for _, line in ipairs(said) do
         print(line)
     end
-    print("1..1")
-    os.exit(ok)
+    tap.finish()
 end
 
 if arg[1] == "--part" then

@@ -11,6 +11,7 @@
 local leaks = require "spec.support.leaks"
 local log = require "sutura.log"
 local sutura = require "sutura"
+local tap = require "scripts.tap"
 
 local minutes = assert(tonumber(arg[1]), "usage: lua5.4 scripts/soak.lua MINUTES")
 
@@ -208,14 +209,6 @@ end
 
 ---- The verdict
 
-local tests, bad = 0, 0
-
-local function check(ok, text, ...)
-    tests = tests + 1
-    bad = bad + (ok and 0 or 1)
-    print(("%s %d - %s"):format(ok and "ok" or "not ok", tests, text:format(...)))
-end
-
 function log.write(line)
     seen.reported = seen.reported + (line:find("the event hook of supervisor", 1, true) and 1 or 0)
 end
@@ -224,26 +217,25 @@ local before = leaks.count()
 local lag, after = run()
 local left = leaks.since(before)
 
-check(seen.restarts >= LEAST_RESTARTS, "%d restarts in %g minutes, %d of %d runs begun have ended", seen.restarts,
+tap.check(seen.restarts >= LEAST_RESTARTS, "%d restarts in %g minutes, %d of %d runs begun have ended", seen.restarts,
     minutes, seen.ended, seen.begun)
-check(seen.ended == seen.begun, "each run that began has ended")
-check(seen.gaps == 0 and seen.last_seq == after.events.last_seq, "%d events were told, and none was left out",
+tap.check(seen.ended == seen.begun, "each run that began has ended")
+tap.check(seen.gaps == 0 and seen.last_seq == after.events.last_seq, "%d events were told, and none was left out",
     seen.last_seq)
-check(expected.service_terminate == told.service_terminate and expected.service_panic == told.service_panic,
+tap.check(expected.service_terminate == told.service_terminate and expected.service_panic == told.service_panic,
     "%d of %d ends and %d of %d panics were told", told.service_terminate, expected.service_terminate,
     told.service_panic, expected.service_panic)
-check(seen.given_up == seen.escalated, "a supervisor gave up %d times, and was restarted", seen.escalated)
-check(seen.reported == seen.raised, "%d of %d hooks that raised were reported", seen.reported, seen.raised)
-check(seen.pairs > 0 and seen.killed > 0, "%d services were added and removed, %d closed by force", seen.pairs,
+tap.check(seen.given_up == seen.escalated, "a supervisor gave up %d times, and was restarted", seen.escalated)
+tap.check(seen.reported == seen.raised, "%d of %d hooks that raised were reported", seen.reported, seen.raised)
+tap.check(seen.pairs > 0 and seen.killed > 0, "%d services were added and removed, %d closed by force", seen.pairs,
     seen.killed)
 local growth = samples[#samples].bytes - samples[1].bytes
-check((slope() < MOST_SLOPE or minutes < 8) and (growth < MOST_GROWTH or KEEPS_FREED),
+tap.check((slope() < MOST_SLOPE or minutes < 8) and (growth < MOST_GROWTH or KEEPS_FREED),
     "resident memory grew by %.1f KiB a minute, from %.1f to %.1f MiB", slope() / 1024, samples[1].bytes / 2 ^ 20,
     samples[#samples].bytes / 2 ^ 20)
-check(not left, "descriptors, references and coroutines are as before%s", left and ", but for " .. left or "")
-check(after.coroutines == 0 and after.timers == 0 and after.ready == 0, "%d coroutines, %d timers are left",
+tap.check(not left, "descriptors, references and coroutines are as before%s", left and ", but for " .. left or "")
+tap.check(after.coroutines == 0 and after.timers == 0 and after.ready == 0, "%d coroutines, %d timers are left",
     after.coroutines, after.timers)
-check(lag.p99 < MOST_LAG or minutes < 8, "deadlines were %.3f ms late at most in 99 of 100 cases, %.1f ms once",
+tap.check(lag.p99 < MOST_LAG or minutes < 8, "deadlines were %.3f ms late at most in 99 of 100 cases, %.1f ms once",
     lag.p99 * 1000, lag.max * 1000)
-print("1.." .. tests)
-os.exit(bad == 0, true)
+tap.finish()

@@ -3,6 +3,7 @@
 -- Random histories, each lived through twice: by a supervisor, and by a model of OTP's rules. After each step both
 -- must have begun and ended the same children in the same order, and be in the same states.
 
+local dice = require "spec.support.dice"
 local model = require "spec.support.otp_model"
 local recorder = require "spec.support.recorder"
 local sutura = require "sutura"
@@ -15,15 +16,6 @@ local RESTARTS = { "permanent", "transient", "temporary" }
 local SHUTDOWNS = { "never", "any_significant", "all_significant" }
 local ENDS = { "plain", "error", "panic", "do_not_restart" }
 local FAILURES = { "plain", "error", "panic" }
-
--- Numbers of its own, so that a history is the same wherever and whenever it is lived through.
-local function dice(seed)
-    local state = seed
-    return function(n)
-        state = (state * 6364136223846793005 + 1442695040888963407) & math.maxinteger
-        return (state >> 33) % n + 1
-    end
-end
 
 local history = {}
 history.__index = history

@@ -82,10 +82,8 @@ void sut_supervisor_look(struct sut_supervisor *sup) {
     sup->walk = sut_supervisor_first(sup);
 }
 
-/* A child that ran keeps those behind it waiting: the walk may have come by it. */
-void sut_supervisor_turn_back(struct sut_supervisor *sup) {
-    if (sup->walking) sup->walk = sut_supervisor_first(sup);
-}
+/* A child that the walk has come by keeps those behind it waiting again. */
+void sut_supervisor_turn_back(struct sut_supervisor *sup) { sup->walk = sut_supervisor_first(sup); }
 
 static void begin_pass(struct sut_supervisor *sup) {
     sup->blocked = false;

@@ -135,6 +135,11 @@ static int try_descriptors(void) {
     return code;
 }
 
+static int open_own(uv_loop_t *own) {
+    int code = try_descriptors();
+    return code ? code : uv_loop_init(own);
+}
+
 static struct sut_loop *make(struct sut_runtime *rt, uv_loop_t *lent, int *code) {
     struct sut_loop *loop = sut_calloc(sizeof *loop);
     *code = UV_ENOMEM;
@@ -143,8 +148,7 @@ static struct sut_loop *make(struct sut_runtime *rt, uv_loop_t *lent, int *code)
     loop->lent = lent != NULL;
     loop->driven = loop->lent;
     loop->uv = lent ? lent : &loop->own;
-    *code = lent ? 0 : try_descriptors();
-    if (!*code && !lent) *code = uv_loop_init(&loop->own);
+    *code = lent ? 0 : open_own(&loop->own);
     if (*code) goto fail;
     *code = open_handles(loop);
     if (!*code && !lent) watch_async(loop);

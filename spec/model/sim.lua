@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --
 -- Plays the stories of many seeds, and says what came of it. A story in which sutura differs from the model, or that
--- violates a property, is made short and told, so that it can be put into spec/model/found.lua.
+-- violates a property, is made short and told; what it shows becomes a spec.
 
 local play = require "spec.model.play"
 local properties = require "spec.model.properties"
@@ -23,7 +23,7 @@ function sim.problem(tale)
 end
 
 -- A value as Lua text.
-local function write(value, indent)
+local function write(value)
     if type(value) ~= "table" then
         return value == math.huge and "math.huge" or ("%q"):format(value)
     end
@@ -36,7 +36,7 @@ local function write(value, indent)
     end)
     for _, key in ipairs(keys) do
         local name = math.type(key) == "integer" and (key <= #value and "" or ("[%d] = "):format(key)) or key .. " = "
-        parts[#parts + 1] = name .. write(value[key], indent)
+        parts[#parts + 1] = name .. write(value[key])
     end
     return "{ " .. table.concat(parts, ", ") .. " }"
 end

@@ -6,7 +6,7 @@
 -- A story is { seed, root, steps }. A supervisor is { name, settings, options, children }, a worker { name, options,
 -- plans }; every name is there once. A step is one of:
 --
---   { do = { call, ... }, hooks = { [n] = { call, ... } } }   calls at one instant; more in the hook of its nth event
+--   { calls = { call, ... }, hooks = { [n] = { call, ... } } }   calls at one instant; more in its nth hook
 --   { advance = nanoseconds }                                 time passes
 --   { edge = offset }                                         time passes up to the next deadline, and so much more
 --
@@ -14,19 +14,11 @@
 -- any of its steps or calls is left out.
 
 local body = require "spec.model.body"
+local dice = require "spec.support.dice"
 
 local story = {}
 
 local SECOND = 1000000000
-
--- Numbers of its own, so that a story is the same on every machine.
-local function dice(seed)
-    local state = (seed * 6364136223846793005 + 1442695040888963407) & math.maxinteger
-    return function(n)
-        state = (state * 6364136223846793005 + 1442695040888963407) & math.maxinteger
-        return (state >> 33) % n + 1
-    end
-end
 
 local teller = {}
 teller.__index = teller
