@@ -56,9 +56,9 @@ enum sut_verdict_of_stop sut_report_verdict(const struct sut_supervisor *top,
                                             const struct sut_service *service) {
     if (service->child) return SUT_REPORT_NOT;
     if (service->state == SUT_STATE_ABANDONED) return SUT_REPORT_ALIVE;
+    if (sut_service_lives(service) && under_abandoned(top, service)) return SUT_REPORT_ALIVE;
     if (overran_since(service, top->stop_number))
         return service->kill ? SUT_REPORT_KILLED : SUT_REPORT_ALIVE;
-    if (sut_service_lives(service) && under_abandoned(top, service)) return SUT_REPORT_ALIVE;
     return SUT_REPORT_NOT;
 }
 

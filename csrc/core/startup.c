@@ -82,8 +82,12 @@ void sut_supervisor_look(struct sut_supervisor *sup) {
     sup->walk = sut_supervisor_first(sup);
 }
 
-/* A child that the walk has come by keeps those behind it waiting again. */
-void sut_supervisor_turn_back(struct sut_supervisor *sup) { sup->walk = sut_supervisor_first(sup); }
+/* A child that kept nobody waiting does now: the walk may have come by it. */
+void sut_supervisor_turn_back(const struct sut_service *service, bool kept_waiting) {
+    struct sut_supervisor *sup = service->parent;
+    if (sup->walking && !kept_waiting && sut_service_keeps_waiting(service))
+        sup->walk = sut_supervisor_first(sup);
+}
 
 static void begin_pass(struct sut_supervisor *sup) {
     sup->blocked = false;

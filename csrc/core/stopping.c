@@ -96,7 +96,9 @@ void sut_life_ask(struct sut_service *service, const struct sut_cue *cue) {
  * may come back with the next life. */
 void sut_life_amend(struct sut_service *service, const struct sut_cue *cue) {
     bool revives = cue->input == SUT_INPUT_START && service->after == SUT_AFTER_RETIRE;
+    bool kept_waiting = sut_service_keeps_waiting(service);
     if (revives || !sut_service_insists(service, cue->after)) service->after = cue->after;
+    sut_supervisor_turn_back(service, kept_waiting);
 }
 
 /* One that runs meets an error first, and has a grace to end by it; one that waits is closed. */

@@ -165,6 +165,26 @@ TEST(a_child_supervisor_that_may_not_be_killed_is_abandoned) {
     free_nested();
 }
 
+/* Behind web hangs f, which holds the root's stop for so long. */
+TEST(what_was_killed_in_a_stop_and_runs_again_where_it_was_left_is_alive) {
+    struct body *f = add_body(&fake, root, "f");
+    f->script = e->script = STUBBORN;
+    web.place.service.shutdown = SUT_SHUTDOWN_TIME;
+    options_of(&web.place)->shutdown_ms = 3000;
+    web.place.service.kill = false;
+    root->timeout_ns = SECONDS(20);
+    serve(&fake);
+    stop_sup(&fake, root);
+    stop_body(&fake, e, SUT_AFTER_RESTART);
+    pass(&fake, SECONDS(10)); /* e is killed, and starts again */
+    pass(&fake, SECONDS(13)); /* f is killed, and web is left */
+    states_are(root, "terminated");
+    assert_string_equal("root/web/api/e alive, root/f killed", reported(root));
+    pass(&fake, SECONDS(10));
+    assert_string_equal("root/web/api/e killed, root/f killed", reported(root));
+    free_nested();
+}
+
 /* ---- by force ---- */
 
 TEST(a_hurry_with_report_blames_what_hangs_and_waits_for_nothing) {
@@ -296,6 +316,8 @@ int main(void) {
         cmocka_unit_test_setup(a_child_supervisor_has_the_time_its_subtree_needs, setup_nested),
         cmocka_unit_test_setup(a_time_of_its_own_hurries_only_what_hangs, setup_nested),
         cmocka_unit_test_setup(a_child_supervisor_that_may_not_be_killed_is_abandoned,
+                               setup_nested),
+        cmocka_unit_test_setup(what_was_killed_in_a_stop_and_runs_again_where_it_was_left_is_alive,
                                setup_nested),
         cmocka_unit_test_setup(a_hurry_with_report_blames_what_hangs_and_waits_for_nothing,
                                setup_nested),

@@ -73,6 +73,24 @@ TEST(a_child_waits_for_the_first_that_is_not_ready_and_never_for_itself) {
     finish();
 }
 
+TEST(a_child_that_is_to_start_again_after_all_keeps_those_behind_it_waiting) {
+    add_fixed(&fake, root, "d");
+    a->script = STUBBORN;
+    serve(&fake);
+    stop_body(&fake, a, SUT_AFTER_KEEP);
+    stop_body(&fake, c, SUT_AFTER_KEEP); /* and with that the start goes on without a */
+    run(&fake);
+    did(&fake, "+a !a +b");
+    stop_body(&fake, a, SUT_AFTER_RESTART);
+    ready(b);
+    did(&fake, "");
+    end_body(&fake, a, SUT_END_CANCELED);
+    run(&fake);
+    ready(a);
+    did(&fake, "-a +a +d");
+    finish();
+}
+
 TEST(children_that_say_nothing_keep_nobody_waiting) {
     a->service.notifies = b->service.notifies = false;
     begin_tree(&fake);
@@ -386,6 +404,8 @@ int main(void) {
         cmocka_unit_test_setup(each_child_starts_when_those_before_it_are_ready, setup),
         cmocka_unit_test_setup(a_child_waits_for_the_first_that_is_not_ready_and_never_for_itself,
                                setup),
+        cmocka_unit_test_setup(
+            a_child_that_is_to_start_again_after_all_keeps_those_behind_it_waiting, setup),
         cmocka_unit_test_setup(children_that_say_nothing_keep_nobody_waiting, setup),
         cmocka_unit_test_setup(a_child_waits_for_the_siblings_that_it_names_and_for_no_others,
                                setup),

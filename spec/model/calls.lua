@@ -151,12 +151,10 @@ end
 
 local function verdict(service, top)
     local overran = service.overran and service.overran > 0 and service.overran >= top.stop_number
-    if service.state == "abandoned" then
+    if service.state == "abandoned" or rules.lives(service) and is_under_abandoned(service, top) then
         return "lives"
     elseif overran then
         return service.kill and "killed" or "lives"
-    elseif rules.lives(service) and is_under_abandoned(service, top) then
-        return "lives"
     end
 end
 

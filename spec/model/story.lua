@@ -191,6 +191,7 @@ end
 function story.of(seed, length)
     local self = setmetatable({ roll = dice(seed), count = 0, workers = {}, services = {}, supervisors = {},
         settings_of = {} }, teller)
+    self.roll(1) -- neighbours begin alike
     self.spared, self.fragile = self:pick { 0, 10, 40 }, self:pick { 0, 10, 30 }
     self.patience, self.crowd = self:pick { 20, 40, 60 }, self:pick { 1, 1, 3, 5 }
     self.meddling = self:pick { 0, 20, 60 }
