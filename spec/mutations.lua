@@ -153,14 +153,18 @@ return {
     core("slot.c", { name = "stale-id-finds-the-new-owner", spec = "slot_test",
         from = "slot->owner && slot->generation == (uint32_t)(id.value >> 32)", to = "slot->owner" }),
     core("deadline.c", { name = "equal-deadlines-last-first", spec = "deadline_test",
-        from = "return a->seq < b->seq;", to = "return a->seq > b->seq;" }),
-    core("deadline.c", { name = "cancelled-deadline-loses-its-siblings", spec = "deadline_test",
-        from = "deadline->prev->child = deadline->next;", to = "deadline->prev->child = NULL;" }),
+        from = "last->time_ns > node->time_ns)", to = "last->time_ns >= node->time_ns)" }),
+    core("deadline.c", { name = "cancelled-deadline-is-still-the-first", spec = "deadline_test",
+        from = "if (all->first == deadline) all->first = NULL;", to = "" }),
+    core("deadline.c", { name = "cancelled-deadline-takes-its-slot-along", spec = "deadline_test",
+        from = "if (*ring == node) *ring = node->next;", to = "" }),
+    core("deadline.c", { name = "passed-time-has-a-slot-of-its-own", spec = "deadline_test",
+        from = "time_ns > all->past_ns ? (uint64_t)time_ns : past", to = "(uint64_t)time_ns" }),
 
     -- ---- time and loops ----
 
     rt("runtime.c", { name = "deadline-fires-early", spec = "wait_spec",
-        from = "deadline->time_ns <= now_ns", to = "deadline->time_ns <= now_ns + 999999" }),
+        from = "sut_runtime_now(rt)))", to = "sut_runtime_now(rt) + 999999))" }),
     ring("state.c", { name = "nanoseconds-are-rounded-down", spec = "wait_spec",
         from = "ceil(seconds * 1e9 - 1e-3)", to = "floor(seconds * 1e9)" }),
     rt("loop.c", { name = "busy-runtime-hears-nothing", spec = "interrupt_spec",

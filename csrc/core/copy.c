@@ -78,7 +78,7 @@ static int copy_supervisor(struct sut_copy *copy, struct sut_twin_supervisor *tw
     sut_list_init(&sup->queue);
     sut_list_init(&sup->attention);
     sut_list_init(&sup->finished);
-    sut_deadline_init(&sup->timer, (uint8_t)original->timer.kind);
+    sut_deadline_init(&sup->timer, original->timer.kind);
     if (sut_names_reserve(&sup->names)) return -1; /* for one that comes back into its life */
     return copy_ring(sup, original);
 }
@@ -172,33 +172,26 @@ static void link_kills(struct sut_copy *copy) {
 
 /* ---- deadlines ---- */
 
-/* Deadlines of one time fire in the order of arming: this heap has the order for its time. */
-static void sort(struct sut_deadlines *by_order, struct sut_deadline *twin,
-                 const struct sut_deadline *original) {
-    if (sut_deadline_armed(original)) sut_deadline_arm(by_order, twin, (int64_t)original->seq);
-}
-
-static int64_t time_of_original(const struct sut_deadline *twin) {
-    const char *at = (const char *)twin;
-    if (twin->kind == SUT_DEADLINE_SERVICE) {
-        const void *service = at - offsetof(struct sut_service, u.timer);
-        return ((const struct sut_twin *)service)->original->u.timer.time_ns;
+static struct sut_deadline *twin_of(const struct sut_copy *copy,
+                                    const struct sut_deadline *deadline) {
+    const char *at = (const char *)deadline;
+    if (deadline->kind == SUT_DEADLINE_SERVICE) {
+        const void *original = at - offsetof(struct sut_service, u.timer);
+        struct sut_service *service = sut_copy_service(copy, original);
+        return service ? &service->u.timer : NULL;
     }
-    const void *sup = at - offsetof(struct sut_supervisor, timer);
-    return ((const struct sut_twin_supervisor *)sup)->original->timer.time_ns;
+    if (deadline->kind >= SUT_DEADLINE_HOST) return NULL;
+    const void *original = at - offsetof(struct sut_supervisor, timer);
+    struct sut_supervisor *sup = sut_copy_supervisor(copy, original);
+    return sup ? &sup->timer : NULL;
 }
 
-static void copy_deadlines(struct sut_copy *copy) {
-    struct sut_deadlines by_order = {0};
-    struct sut_deadline *first;
-    for (uint32_t i = 0; i < copy->supervisor_count; i++)
-        sort(&by_order, &copy->supervisors[i].core.timer, &copy->supervisors[i].original->timer);
-    for (uint32_t i = 0; i < copy->service_count; i++)
-        if (sut_service_timed(&copy->services[i].core))
-            sort(&by_order, &copy->services[i].core.u.timer, &copy->services[i].original->u.timer);
-    while ((first = sut_deadline_first(&by_order))) {
-        sut_deadline_cancel(&by_order, first);
-        sut_deadline_arm(&copy->deadlines, first, time_of_original(first));
+/* Deadlines of one time fire in the order of arming. */
+static void copy_deadlines(struct sut_copy *copy, const struct sut_deadlines *originals) {
+    for (const struct sut_deadline *original = sut_deadline_walk(originals, NULL); original;
+         original = sut_deadline_walk(originals, original)) {
+        struct sut_deadline *twin = twin_of(copy, original);
+        if (twin) sut_deadline_arm(&copy->deadlines, twin, original->time_ns);
     }
 }
 
@@ -233,7 +226,7 @@ int sut_copy_init(struct sut_copy *copy, const struct sut_supervisor *root,
         link_supervisor(copy, &copy->supervisors[i]);
     link_attention(copy, &original->attention);
     link_kills(copy);
-    copy_deadlines(copy);
+    copy_deadlines(copy, original->deadlines);
     return 0;
 }
 

@@ -1,105 +1,167 @@
 /* SPDX-License-Identifier: MIT
  *
- * The pairing heap of deadlines. It owns no memory: it links nodes that lie inside their owners.
+ * The radix queue of deadlines. It owns no memory: it links nodes that lie inside their owners.
  *
- * Invariants: no node comes before its parent; `prev` of the root is NULL; the root has no sibling.
- * Nothing here recurses, for a heap of n nodes can be a chain n deep.
+ * Invariants: a deadline is in the slot that `place_of` says, and stays there while `past_ns` does
+ * not reach that slot. Those of a slot of level 0 are in order; in others those of one time are in
+ * the order of arming. What was armed for a time before `past_ns` is in the slot of that time.
  */
 #include "core/deadline.h"
 
-#include <stddef.h>
+struct place {
+    unsigned level;
+    unsigned slot;
+};
 
-#define SEQ_MASK ((UINT64_C(1) << 56) - 1)
-
-static bool comes_before(const struct sut_deadline *a, const struct sut_deadline *b) {
-    if (a->time_ns != b->time_ns) return a->time_ns < b->time_ns;
-    return a->seq < b->seq;
+static struct place place_of(const struct sut_deadlines *all, int64_t time_ns) {
+    uint64_t past = (uint64_t)all->past_ns;
+    uint64_t time = time_ns > all->past_ns ? (uint64_t)time_ns : past;
+    uint64_t differs = (time ^ past) | 1;
+    unsigned level = (63U - (unsigned)__builtin_clzll(differs)) / SUT_DEADLINE_DIGIT;
+    return (struct place){level, time >> level * SUT_DEADLINE_DIGIT & (SUT_DEADLINE_SLOTS - 1)};
 }
 
-/* Makes the later of two roots the first child of the earlier one, which is returned. */
-static struct sut_deadline *merge(struct sut_deadline *a, struct sut_deadline *b) {
-    if (comes_before(b, a)) {
-        struct sut_deadline *earlier = b;
-        b = a;
-        a = earlier;
+/* The lowest slot that is not empty; there is one. */
+static struct place lowest(const struct sut_deadlines *all) {
+    unsigned level = (unsigned)__builtin_ctz(all->levels);
+    return (struct place){level, (unsigned)__builtin_ctzll(all->used[level])};
+}
+
+static struct sut_deadline **ring_at(struct sut_deadlines *all, struct place place) {
+    return &all->slots[place.level][place.slot];
+}
+
+/* The first time that belongs to the slot. */
+static int64_t start_of(const struct sut_deadlines *all, struct place place) {
+    unsigned shift = place.level * SUT_DEADLINE_DIGIT;
+    uint64_t above =
+        shift + SUT_DEADLINE_DIGIT < 64 ? ~UINT64_C(0) << (shift + SUT_DEADLINE_DIGIT) : 0;
+    return (int64_t)(((uint64_t)all->past_ns & above) | (uint64_t)place.slot << shift);
+}
+
+/* ---- rings ---- */
+
+/* Puts the node before another one of a ring. */
+static void insert(struct sut_deadline *node, struct sut_deadline *behind) {
+    node->next = behind;
+    node->prev = behind->prev;
+    behind->prev->next = node;
+    behind->prev = node;
+}
+
+/* Puts it into a ring of level 0, behind all that do not come after it. They have one time, but for
+ * those that were late when they were armed. */
+static void insert_sorted(struct sut_deadline **ring, struct sut_deadline *node) {
+    struct sut_deadline *head = *ring;
+    struct sut_deadline *last = head->prev;
+    while (last != head && last->time_ns > node->time_ns)
+        last = last->prev;
+    bool comes_first = last->time_ns > node->time_ns;
+    insert(node, comes_first ? head : last->next);
+    if (comes_first) *ring = node;
+}
+
+static void enter(struct sut_deadlines *all, struct sut_deadline *node) {
+    struct place place = place_of(all, node->time_ns);
+    struct sut_deadline **ring = ring_at(all, place);
+    if (!*ring) {
+        node->next = node->prev = *ring = node;
+        all->used[place.level] |= UINT64_C(1) << place.slot;
+        all->levels |= 1U << place.level;
+    } else if (place.level == 0) {
+        insert_sorted(ring, node);
+    } else {
+        insert(node, *ring);
     }
-    b->prev = a;
-    b->next = a->child;
-    if (a->child) a->child->prev = b;
-    a->child = b;
-    a->prev = NULL;
-    a->next = NULL;
-    return a;
 }
 
-/* First pass: merges siblings two by two from the left. The results hang together by `next`, the
- * last pair first. */
-static struct sut_deadline *merge_pairs(struct sut_deadline *sibling) {
-    struct sut_deadline *pairs = NULL;
-    while (sibling) {
-        struct sut_deadline *first = sibling;
-        struct sut_deadline *second = first->next;
-        sibling = second ? second->next : NULL;
-        if (second) first = merge(first, second);
-        first->next = pairs;
-        pairs = first;
+static void empty(struct sut_deadlines *all, struct place place) {
+    *ring_at(all, place) = NULL;
+    all->used[place.level] &= ~(UINT64_C(1) << place.slot);
+    if (!all->used[place.level]) all->levels &= ~(1U << place.level);
+}
+
+static void leave(struct sut_deadlines *all, struct sut_deadline *node) {
+    struct place place = place_of(all, node->time_ns);
+    if (node->next == node) {
+        empty(all, place);
+        return;
     }
-    return pairs;
+    struct sut_deadline **ring = ring_at(all, place);
+    if (*ring == node) *ring = node->next;
+    node->next->prev = node->prev;
+    node->prev->next = node->next;
 }
 
-/* Makes one tree of a row of siblings. Merging the pairs from the last to the first, and not the
- * other way round, is what keeps the cost logarithmic. */
-static struct sut_deadline *merge_siblings(struct sut_deadline *sibling) {
-    struct sut_deadline *pair = merge_pairs(sibling);
-    struct sut_deadline *whole = pair;
-    if (!whole) return NULL;
-    pair = pair->next;
-    whole->next = NULL;
-    whole->prev = NULL;
-    while (pair) {
-        struct sut_deadline *next = pair->next;
-        whole = merge(whole, pair);
-        pair = next;
+/* Time has reached the slot: what is in it goes to levels below. */
+static void spread(struct sut_deadlines *all, struct place place) {
+    struct sut_deadline *node = *ring_at(all, place);
+    node->prev->next = NULL;
+    all->past_ns = start_of(all, place);
+    empty(all, place);
+    while (node) {
+        struct sut_deadline *next = node->next;
+        enter(all, node);
+        node = next;
     }
-    return whole;
 }
 
-/* Takes a node that is not the root, with all below it, out of its row of siblings. */
-static void cut(struct sut_deadline *deadline) {
-    if (deadline->prev->child == deadline)
-        deadline->prev->child = deadline->next;
-    else
-        deadline->prev->next = deadline->next;
-    if (deadline->next) deadline->next->prev = deadline->prev;
-}
+/* ---- what others see ---- */
 
 void sut_deadline_init(struct sut_deadline *deadline, uint8_t kind) {
     *deadline = (struct sut_deadline){.time_ns = SUT_NEVER, .kind = kind};
 }
 
-void sut_deadline_arm(struct sut_deadlines *heap, struct sut_deadline *deadline, int64_t time_ns) {
-    sut_deadline_cancel(heap, deadline);
+void sut_deadline_arm(struct sut_deadlines *all, struct sut_deadline *deadline, int64_t time_ns) {
+    sut_deadline_cancel(all, deadline);
     if (time_ns == SUT_NEVER) return;
-    /* One arming a nanosecond would take two years to wrap the order. */
-    deadline->seq = ++heap->last_seq & SEQ_MASK;
     deadline->time_ns = time_ns;
-    heap->root = heap->root ? merge(heap->root, deadline) : deadline;
-    heap->count++;
+    enter(all, deadline);
+    if (all->count++ == 0 || (all->first && time_ns < all->first->time_ns)) all->first = deadline;
 }
 
-void sut_deadline_cancel(struct sut_deadlines *heap, struct sut_deadline *deadline) {
+void sut_deadline_cancel(struct sut_deadlines *all, struct sut_deadline *deadline) {
     if (!sut_deadline_armed(deadline)) return;
-    struct sut_deadline *below = merge_siblings(deadline->child);
-    if (heap->root == deadline) {
-        heap->root = below;
-    } else {
-        cut(deadline);
-        if (below) heap->root = merge(heap->root, below);
-    }
-    heap->count--;
-    sut_deadline_init(deadline, (uint8_t)deadline->kind);
+    leave(all, deadline);
+    deadline->next = NULL;
+    deadline->time_ns = SUT_NEVER;
+    if (all->first == deadline) all->first = NULL;
+    all->count--;
 }
 
-struct sut_deadline *sut_deadline_first(const struct sut_deadlines *heap) {
-    return heap->root;
+struct sut_deadline *sut_deadline_first(struct sut_deadlines *all) {
+    if (all->first || !all->count) return all->first;
+    struct sut_deadline *head = *ring_at(all, lowest(all));
+    all->first = head;
+    for (struct sut_deadline *node = head->next; node != head; node = node->next)
+        if (node->time_ns < all->first->time_ns) all->first = node;
+    return all->first;
+}
+
+struct sut_deadline *sut_deadline_due(struct sut_deadlines *all, int64_t now_ns) {
+    while (!all->first && all->count) {
+        struct place place = lowest(all);
+        struct sut_deadline *head = *ring_at(all, place);
+        if (place.level == 0 || head->next == head)
+            all->first = head;
+        else if (start_of(all, place) > now_ns)
+            return NULL;
+        else
+            spread(all, place);
+    }
+    return all->first && all->first->time_ns <= now_ns ? all->first : NULL;
+}
+
+struct sut_deadline *sut_deadline_walk(const struct sut_deadlines *all,
+                                       const struct sut_deadline *deadline) {
+    unsigned at = 0;
+    if (deadline) {
+        struct place place = place_of(all, deadline->time_ns);
+        if (deadline->next != all->slots[place.level][place.slot]) return deadline->next;
+        at = place.level * SUT_DEADLINE_SLOTS + place.slot + 1;
+    }
+    for (; at < SUT_DEADLINE_LEVELS * SUT_DEADLINE_SLOTS; at++)
+        if (all->slots[at / SUT_DEADLINE_SLOTS][at % SUT_DEADLINE_SLOTS])
+            return all->slots[at / SUT_DEADLINE_SLOTS][at % SUT_DEADLINE_SLOTS];
+    return NULL;
 }

@@ -271,7 +271,7 @@ static void allow(struct run *run) {
 static int fire(struct run *run) {
     struct sut_tree *tree = &run->copy.tree;
     struct sut_deadline *first;
-    while ((first = sut_deadline_first(tree->deadlines)) && first->time_ns <= tree->now_ns) {
+    while ((first = sut_deadline_due(tree->deadlines, tree->now_ns))) {
         SUT_INVARIANT(run->deadlines-- > 0, "a plan does not come to an end");
         allow(run);
         if (prepare(run)) return -1;

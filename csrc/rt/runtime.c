@@ -120,16 +120,11 @@ static bool has_work(const struct sut_tree *tree) {
            !sut_list_empty(&tree->released) || !sut_list_empty(&tree->finished);
 }
 
-static struct sut_deadline *first_due(const struct sut_runtime *rt, int64_t now_ns) {
-    struct sut_deadline *deadline = sut_deadline_first(&rt->deadlines);
-    return deadline && deadline->time_ns <= now_ns ? deadline : NULL;
-}
-
 /* Fires the deadlines up to `now_ns`, each of the tree's as a step of its own. */
 static int fire(struct sut_runtime *rt, int64_t now_ns) {
-    struct sut_deadline *deadline = first_due(rt, now_ns);
+    struct sut_deadline *deadline = sut_deadline_due(&rt->deadlines, now_ns);
     if (deadline) sut_lag_note(&rt->lag, now_ns - deadline->time_ns);
-    for (; deadline; deadline = first_due(rt, now_ns)) {
+    for (; deadline; deadline = sut_deadline_due(&rt->deadlines, now_ns)) {
         if (deadline->kind >= SUT_DEADLINE_HOST) {
             sut_deadline_cancel(&rt->deadlines, deadline);
             rt->above->wake(rt, SUT_CONTAINER(deadline, struct sut_task, wake));
