@@ -78,7 +78,7 @@ static int copy_supervisor(struct sut_copy *copy, struct sut_twin_supervisor *tw
     sut_list_init(&sup->queue);
     sut_list_init(&sup->attention);
     sut_list_init(&sup->finished);
-    sut_deadline_init(&sup->timer, original->timer.kind);
+    sut_deadline_init(&sup->timer, sut_deadline_kind(&original->timer));
     if (sut_names_reserve(&sup->names)) return -1; /* for one that comes back into its life */
     return copy_ring(sup, original);
 }
@@ -175,12 +175,12 @@ static void link_kills(struct sut_copy *copy) {
 static struct sut_deadline *twin_of(const struct sut_copy *copy,
                                     const struct sut_deadline *deadline) {
     const char *at = (const char *)deadline;
-    if (deadline->kind == SUT_DEADLINE_SERVICE) {
+    if (sut_deadline_kind(deadline) == SUT_DEADLINE_SERVICE) {
         const void *original = at - offsetof(struct sut_service, u.timer);
         struct sut_service *service = sut_copy_service(copy, original);
         return service ? &service->u.timer : NULL;
     }
-    if (deadline->kind >= SUT_DEADLINE_HOST) return NULL;
+    if (sut_deadline_kind(deadline) >= SUT_DEADLINE_HOST) return NULL;
     const void *original = at - offsetof(struct sut_supervisor, timer);
     struct sut_supervisor *sup = sut_copy_supervisor(copy, original);
     return sup ? &sup->timer : NULL;

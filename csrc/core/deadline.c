@@ -41,21 +41,28 @@ static int64_t start_of(const struct sut_deadlines *all, struct place place) {
 
 /* ---- rings ---- */
 
+static struct sut_deadline *before(const struct sut_deadline *node) {
+    return (struct sut_deadline *)(node->prev_and_kind & ~(uintptr_t)7);
+}
+
+static void link(struct sut_deadline *node, struct sut_deadline *behind) {
+    node->next = behind;
+    behind->prev_and_kind = (uintptr_t)node | sut_deadline_kind(behind);
+}
+
 /* Puts the node before another one of a ring. */
 static void insert(struct sut_deadline *node, struct sut_deadline *behind) {
-    node->next = behind;
-    node->prev = behind->prev;
-    behind->prev->next = node;
-    behind->prev = node;
+    link(before(behind), node);
+    link(node, behind);
 }
 
 /* Puts it into a ring of level 0, behind all that do not come after it. They have one time, but for
  * those that were late when they were armed. */
 static void insert_sorted(struct sut_deadline **ring, struct sut_deadline *node) {
     struct sut_deadline *head = *ring;
-    struct sut_deadline *last = head->prev;
+    struct sut_deadline *last = before(head);
     while (last != head && last->time_ns > node->time_ns)
-        last = last->prev;
+        last = before(last);
     bool comes_first = last->time_ns > node->time_ns;
     insert(node, comes_first ? head : last->next);
     if (comes_first) *ring = node;
@@ -65,7 +72,8 @@ static void enter(struct sut_deadlines *all, struct sut_deadline *node) {
     struct place place = place_of(all, node->time_ns);
     struct sut_deadline **ring = ring_at(all, place);
     if (!*ring) {
-        node->next = node->prev = *ring = node;
+        link(node, node);
+        *ring = node;
         all->used[place.level] |= UINT64_C(1) << place.slot;
         all->levels |= 1U << place.level;
     } else if (place.level == 0) {
@@ -89,14 +97,13 @@ static void leave(struct sut_deadlines *all, struct sut_deadline *node) {
     }
     struct sut_deadline **ring = ring_at(all, place);
     if (*ring == node) *ring = node->next;
-    node->next->prev = node->prev;
-    node->prev->next = node->next;
+    link(before(node), node->next);
 }
 
 /* Time has reached the slot: what is in it goes to levels below. */
 static void spread(struct sut_deadlines *all, struct place place) {
     struct sut_deadline *node = *ring_at(all, place);
-    node->prev->next = NULL;
+    before(node)->next = NULL;
     all->past_ns = start_of(all, place);
     empty(all, place);
     while (node) {
@@ -108,8 +115,8 @@ static void spread(struct sut_deadlines *all, struct place place) {
 
 /* ---- what others see ---- */
 
-void sut_deadline_init(struct sut_deadline *deadline, uint8_t kind) {
-    *deadline = (struct sut_deadline){.time_ns = SUT_NEVER, .kind = kind};
+void sut_deadline_init(struct sut_deadline *deadline, unsigned kind) {
+    *deadline = (struct sut_deadline){.prev_and_kind = kind, .time_ns = SUT_NEVER};
 }
 
 void sut_deadline_arm(struct sut_deadlines *all, struct sut_deadline *deadline, int64_t time_ns) {

@@ -23,11 +23,12 @@
 /* A deadline that never comes. */
 #define SUT_NEVER INT64_MAX
 
+/* A service has two of them, and there may be a million services: the kind is in what an address
+ * has to spare. */
 struct sut_deadline {
     struct sut_deadline *next; /* in the ring of its slot; NULL while not armed */
-    struct sut_deadline *prev;
+    uintptr_t prev_and_kind;
     int64_t time_ns; /* SUT_NEVER while not armed */
-    uint8_t kind;    /* free for the owner: what to do when it fires; kept over arm and cancel */
 };
 
 enum { SUT_DEADLINE_DIGIT = 6, SUT_DEADLINE_SLOTS = 64, SUT_DEADLINE_LEVELS = 11 };
@@ -46,8 +47,17 @@ static inline bool sut_deadline_armed(const struct sut_deadline *deadline) {
     return deadline->next != NULL;
 }
 
-/* Makes a node that is not armed. Cannot fail. */
-void sut_deadline_init(struct sut_deadline *deadline, uint8_t kind);
+/* Free for the owner: what to do when it fires; kept over arm and cancel. At most 7. */
+static inline unsigned sut_deadline_kind(const struct sut_deadline *deadline) {
+    return (unsigned)(deadline->prev_and_kind & 7);
+}
+
+static inline void sut_deadline_be(struct sut_deadline *deadline, unsigned kind) {
+    deadline->prev_and_kind = (deadline->prev_and_kind & ~(uintptr_t)7) | kind;
+}
+
+/* Makes a node of the kind that is not armed. Cannot fail. */
+void sut_deadline_init(struct sut_deadline *deadline, unsigned kind);
 
 /* Arms the node for the time, after any others of the same time; an armed one is moved.
  * SUT_NEVER only cancels. Cannot fail. */

@@ -221,7 +221,7 @@ void sut_supervisor_child_stopped(struct sut_supervisor *sup, struct sut_service
 
 void sut_supervisor_backoff(struct sut_supervisor *sup, int64_t since_ns, int64_t delay_ns) {
     if (sup->state != SUT_SUPERVISOR_PAUSED) return;
-    sup->timer.kind = SUT_DEADLINE_RESUME;
+    sut_deadline_be(&sup->timer, SUT_DEADLINE_RESUME);
     sut_deadline_arm(sup->tree->deadlines, &sup->timer, sut_time_after(since_ns, delay_ns));
 }
 
@@ -232,19 +232,19 @@ static void restart_queued(struct sut_supervisor *sup) {
         if (sup->spacing_ns > 0) break;
     }
     if (sut_list_empty(&sup->queue)) return;
-    sup->timer.kind = SUT_DEADLINE_SPACING;
+    sut_deadline_be(&sup->timer, SUT_DEADLINE_SPACING);
     sut_deadline_arm(sup->tree->deadlines, &sup->timer,
                      sut_time_after(sup->tree->now_ns, sup->spacing_ns));
 }
 
 /* One has left the queue: without another there is nothing to space. */
 void sut_supervisor_dequeued(struct sut_supervisor *sup) {
-    if (sup->timer.kind == SUT_DEADLINE_SPACING && sut_list_empty(&sup->queue))
+    if (sut_deadline_kind(&sup->timer) == SUT_DEADLINE_SPACING && sut_list_empty(&sup->queue))
         sut_deadline_cancel(sup->tree->deadlines, &sup->timer);
 }
 
 void sut_supervisor_timer(struct sut_supervisor *sup) {
-    if (sup->timer.kind == SUT_DEADLINE_RESUME) {
+    if (sut_deadline_kind(&sup->timer) == SUT_DEADLINE_RESUME) {
         sut_supervisor_enter(sup, SUT_SUPERVISOR_NORMAL);
         sut_policy_resume(&sup->score, sup->tree->now_ns);
         sut_supervisor_emit(sup, NULL, SUT_EVENT_RESUME);

@@ -35,7 +35,7 @@ void sut_tree_attend(struct sut_tree *tree) {
 
 void sut_tree_expire(struct sut_tree *tree, struct sut_deadline *deadline) {
     (void)tree;
-    if (deadline->kind == SUT_DEADLINE_SERVICE)
+    if (sut_deadline_kind(deadline) == SUT_DEADLINE_SERVICE)
         sut_service_input(SUT_CONTAINER(deadline, struct sut_service, u.timer),
                           (struct sut_cue){.input = SUT_INPUT_EXPIRE});
     else

@@ -11,7 +11,7 @@
 
 #include "core/supervisor.h"
 
-/* What sut_deadline.kind says of a deadline of the tree; the host's own begin at HOST. */
+/* The kinds of the deadlines of the tree; the host's own begin at HOST. */
 enum sut_deadline_kind {
     SUT_DEADLINE_SERVICE, /* sut_service.u.timer */
     SUT_DEADLINE_RESUME,

@@ -49,7 +49,7 @@ struct sut_derived {
     struct sut_list waiters;    /* sut_coroutine.task.node: in ctx:wait */
     struct sut_list served;     /* sut_lua_supervisor.under: supervisors that are served under it */
     struct sut_lua_runtime *rt;
-    struct sut_task timer; /* of TIMEOUT: wake.kind is SUT_DEADLINE_CONTEXT, never in a run queue */
+    struct sut_task timer; /* of TIMEOUT: wake is a SUT_DEADLINE_CONTEXT, never in a run queue */
     int64_t deadline_ns;   /* own or inherited, whichever is earlier; SUT_NEVER for none */
     /* Called once when it has ended or is collected, if not NULL; `owner` is the caller's. */
     void (*left)(struct sut_derived *derived);

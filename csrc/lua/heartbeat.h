@@ -18,7 +18,7 @@
 enum sut_grace { SUT_GRACE_NONE, SUT_GRACE_PASS, SUT_GRACE_TURN };
 
 struct sut_heartbeat {
-    struct sut_task timer; /* wake.kind is SUT_DEADLINE_HEARTBEAT */
+    struct sut_task timer; /* wake is a SUT_DEADLINE_HEARTBEAT */
     struct sut_lua_service *service;
     int64_t span_ns;  /* promised */
     int64_t due_ns;   /* of the next beat; SUT_NEVER while none is owed */

@@ -31,7 +31,7 @@ static void resume_service(struct sut_lua_service *service) {
 
 static void resume(struct sut_runtime *rt, struct sut_task *task) {
     struct sut_coroutine *co = SUT_CONTAINER(task, struct sut_coroutine, task);
-    if (task->wake.kind == SUT_DEADLINE_HEARTBEAT) {
+    if (sut_deadline_kind(&task->wake) == SUT_DEADLINE_HEARTBEAT) {
         sut_runtime_look(rt);
         sut_heartbeat_judge(task);
         return;
@@ -56,9 +56,9 @@ static void resume(struct sut_runtime *rt, struct sut_task *task) {
 
 static void wake(struct sut_runtime *rt, struct sut_task *task) {
     (void)rt;
-    if (task->wake.kind == SUT_DEADLINE_CONTEXT)
+    if (sut_deadline_kind(&task->wake) == SUT_DEADLINE_CONTEXT)
         sut_context_expired(task);
-    else if (task->wake.kind == SUT_DEADLINE_HEARTBEAT)
+    else if (sut_deadline_kind(&task->wake) == SUT_DEADLINE_HEARTBEAT)
         sut_heartbeat_expired(task);
     else
         sut_wake(SUT_CONTAINER(task, struct sut_coroutine, task), SUT_WOKEN_TIME);

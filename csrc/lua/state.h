@@ -22,7 +22,7 @@
 struct sut_coroutine;
 struct sut_lua_runtime;
 
-/* What sut_deadline.kind says of the deadlines of this ring. */
+/* The kinds of the deadlines of this ring. */
 enum {
     SUT_DEADLINE_COROUTINE = SUT_DEADLINE_HOST,
     SUT_DEADLINE_CONTEXT,

@@ -125,7 +125,7 @@ static int fire(struct sut_runtime *rt, int64_t now_ns) {
     struct sut_deadline *deadline = sut_deadline_due(&rt->deadlines, now_ns);
     if (deadline) sut_lag_note(&rt->lag, now_ns - deadline->time_ns);
     for (; deadline; deadline = sut_deadline_due(&rt->deadlines, now_ns)) {
-        if (deadline->kind >= SUT_DEADLINE_HOST) {
+        if (sut_deadline_kind(deadline) >= SUT_DEADLINE_HOST) {
             sut_deadline_cancel(&rt->deadlines, deadline);
             rt->above->wake(rt, SUT_CONTAINER(deadline, struct sut_task, wake));
             continue;

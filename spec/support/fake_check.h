@@ -184,7 +184,7 @@ static inline const char *broken_of_state(const struct sut_supervisor *sup, uint
     bool ticks = sut_deadline_armed(&sup->timer);
     bool paused = sup->state == SUT_SUPERVISOR_PAUSED;
     *armed += ticks;
-    MUST(paused == (ticks && sup->timer.kind == SUT_DEADLINE_RESUME));
+    MUST(paused == (ticks && sut_deadline_kind(&sup->timer) == SUT_DEADLINE_RESUME));
     MUST(!ticks || sut_supervisor_running(sup));
     MUST(sup->attend == 0);
     MUST(!sup->advancing);
