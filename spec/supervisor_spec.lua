@@ -261,6 +261,26 @@ describe("a token", function()
         assert.equal(token, ({ [runs[2]] = token })[token])
     end))
 
+    it("is the one that records have while somebody keeps it, of each of a thousand", in_time(function(rt)
+        local sup, tokens = rt:supervisor("a", quiet()), {}
+        for i = 1, 1000 do
+            tokens[i] = sup:add("w", sleeper)
+        end
+        for i, child in ipairs(sup:children()) do
+            assert.is_true(rawequal(tokens[i], child.token))
+        end
+    end))
+
+    it("that no service has got, for the supervisor has stopped, is nobody's", in_time(function(rt)
+        local sup, other = rt:supervisor("a", quiet()), rt:supervisor("b", quiet())
+        sup:serve_background()
+        sup:stop()
+        assert.is_nil(sup:add("w", sleeper))
+        local token = other:add("v", sleeper)
+        assert.is_true(rawequal(token, other:children()[1].token))
+        assert.equal("b/v", tostring(token))
+    end))
+
     it("goes on printing its path when the service is gone", in_time(function(rt)
         local sup = rt:supervisor("a", quiet())
         sup:serve_background()

@@ -38,6 +38,16 @@ static int add_chunk(struct sut_slots *slots) {
     return 0;
 }
 
+static struct sut_id id_of(uint32_t index, uint32_t generation) {
+    return (struct sut_id){(uint64_t)generation << 32 | index};
+}
+
+struct sut_id sut_slot_next(const struct sut_slots *slots) {
+    uint32_t index = slots->free ? slots->free - 1 : slots->used;
+    if (index == slots->chunk_count * SUT_SLOT_CHUNK) return (struct sut_id){0};
+    return id_of(index, slot_at(slots, index)->generation + 1);
+}
+
 int sut_slot_take(struct sut_slots *slots, void *owner, struct sut_id *id) {
     SUT_INVARIANT(owner != NULL, "a slot needs an owner");
     uint32_t index = slots->used;
@@ -52,7 +62,7 @@ int sut_slot_take(struct sut_slots *slots, void *owner, struct sut_id *id) {
         slots->used++;
     slot->owner = owner;
     slot->generation++;
-    id->value = (uint64_t)slot->generation << 32 | index;
+    *id = id_of(index, slot->generation);
     return 0;
 }
 

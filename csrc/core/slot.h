@@ -38,6 +38,9 @@ struct sut_slots {
  * nothing is changed. */
 int sut_slot_take(struct sut_slots *slots, void *owner, struct sut_id *id);
 
+/* The id that will be taken next, as far as that can be told: none (0) when it needs memory. */
+struct sut_id sut_slot_next(const struct sut_slots *slots);
+
 /* Gives the slot of an id in force back; the id finds nothing from now on. A slot whose generations
  * are used up is retired instead of handed out again. Cannot fail. */
 void sut_slot_give(struct sut_slots *slots, struct sut_id id);

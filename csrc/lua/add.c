@@ -258,7 +258,7 @@ int sut_supervisor_add_service(lua_State *L) {
         sut_options_check(L, sup, new.opts);
     }
     if (!lua_checkstack(L, LUA_MINSTACK)) return luaL_error(L, "not enough memory");
-    token = sut_push_empty_token(L, &sup->core); /* whatever needs memory comes before the change */
+    token = sut_push_empty_token(L, 1); /* whatever needs memory comes before the change */
     at = lua_gettop(L);
     service = sut_add(L, 1, &new);
     if (!service) return sut_fail(L, SUT_ERR_NOT_RUNNING);

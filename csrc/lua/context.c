@@ -95,9 +95,11 @@ int sut_context_root(lua_State *L) {
 /* ---- telling ---- */
 
 struct sut_context *sut_check_context(lua_State *L, int arg) {
-    struct sut_context *context = sut_to_context(L, arg);
-    if (!context) luaL_typeerror(L, arg, SUT_CONTEXT_TYPE);
-    return context;
+    const struct sut_lua *self = sut_self(L);
+    if (!sut_has_type(L, self, arg, SUT_TYPE_SERVICE_CONTEXT) &&
+        !sut_has_type(L, self, arg, SUT_TYPE_CONTEXT))
+        luaL_typeerror(L, arg, SUT_CONTEXT_TYPE);
+    return lua_touserdata(L, arg);
 }
 
 struct sut_context *sut_to_context(lua_State *L, int index) {
@@ -278,7 +280,7 @@ static int context_close(lua_State *L) {
     return 0;
 }
 
-void sut_context_open_end(lua_State *L) {
+void sut_context_open_end(lua_State *L, struct sut_lua *self) {
     lua_pushcfunction(L, context_gc);
     lua_setfield(L, -2, "__gc");
     lua_pushcfunction(L, context_close);
@@ -286,6 +288,7 @@ void sut_context_open_end(lua_State *L) {
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "__metatable");
     lua_pushvalue(L, -1);
+    sut_type_is(L, self, SUT_TYPE_CONTEXT);
     sut_slot_set(L, SUT_SLOT_CONTEXT);
     lua_newtable(L); /* a service's context has nothing to collect */
     lua_pushnil(L);
@@ -296,5 +299,6 @@ void sut_context_open_end(lua_State *L) {
     }
     lua_pushnil(L);
     lua_setfield(L, -2, "__gc");
+    sut_type_is(L, self, SUT_TYPE_SERVICE_CONTEXT);
     sut_slot_set(L, SUT_SLOT_SERVICE_CONTEXT);
 }

@@ -96,7 +96,7 @@ int64_t sut_context_deadline(lua_State *L, int index);
 void sut_context_up(lua_State *L);
 
 /* Completes the new metatable on the top by what closes and collects. */
-void sut_context_open_end(lua_State *L);
+void sut_context_open_end(lua_State *L, struct sut_lua *self);
 
 /* Makes the metatable; the sut_lua userdata is on the top and stays there. */
 void sut_open_context(lua_State *L);

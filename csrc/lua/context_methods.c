@@ -12,7 +12,7 @@ enum { VALUE_CAUSE = 2, VALUE_KEY, VALUE_VALUE };
 /* The context in argument 1, which may be used by whoever runs now. */
 static struct sut_context *check_own(lua_State *L, const char *fn) {
     struct sut_context *context = sut_check_context(L, 1);
-    struct sut_lua *self = sut_self(L);
+    const struct sut_lua *self = sut_self(L);
     const struct sut_lua_runtime *rt = sut_context_runtime(L, 1);
     if (rt && self->runtime && self->runtime != rt)
         luaL_error(L,
@@ -185,10 +185,11 @@ static int wait(lua_State *L) {
 
 /* Upvalue 2: the methods. */
 static int context_index(lua_State *L) {
-    const struct sut_context *context = sut_check_context(L, 1);
+    const struct sut_context *context;
     lua_settop(L, 2);
     lua_pushvalue(L, 2);
     if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL) return 1;
+    context = sut_check_context(L, 1);
     if (context->kind != SUT_CONTEXT_SERVICE || lua_type(L, 2) != LUA_TSTRING) return 1;
     return sut_service_context_field(L, 1, lua_tostring(L, 2));
 }
@@ -224,7 +225,8 @@ void sut_open_context(lua_State *L) {
                                        {"beat", sut_context_beat},
                                        {NULL, NULL}};
     luaL_newmetatable(L, SUT_CONTEXT_TYPE);
-    lua_pushcfunction(L, context_tostring);
+    lua_pushvalue(L, -2);
+    lua_pushcclosure(L, context_tostring, 1);
     lua_setfield(L, -2, "__tostring");
     lua_pushvalue(L, -2);
     luaL_newlibtable(L, methods);
@@ -232,6 +234,6 @@ void sut_open_context(lua_State *L) {
     luaL_setfuncs(L, methods, 1);
     lua_pushcclosure(L, context_index, 2);
     lua_setfield(L, -2, "__index");
-    sut_context_open_end(L);
+    sut_context_open_end(L, lua_touserdata(L, -2));
     lua_pop(L, 1);
 }

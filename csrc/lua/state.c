@@ -31,6 +31,18 @@ void sut_slot_set(lua_State *L, enum sut_registry_slot slot) {
     lua_pop(L, 1);
 }
 
+void sut_type_is(lua_State *L, struct sut_lua *self, enum sut_type type) {
+    self->metatables[type] = lua_topointer(L, -1);
+}
+
+bool sut_has_type(lua_State *L, const struct sut_lua *self, int index, enum sut_type type) {
+    bool has;
+    if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index)) return false;
+    has = lua_topointer(L, -1) == self->metatables[type];
+    lua_pop(L, 1);
+    return has;
+}
+
 void sut_push_handler(lua_State *L, const char *name) {
     sut_slot_get(L, SUT_SLOT_HANDLERS);
     lua_getfield(L, -1, name);
@@ -60,7 +72,7 @@ void sut_keep_object(lua_State *L) {
 }
 
 void sut_check_kept(lua_State *L, const void *object, const char *fn) {
-    sut_push_object(L, object);
+    sut_push_object_here(L, object);
     if (lua_isnil(L, -1)) luaL_error(L, "'%s': the object has been collected as garbage", fn);
     lua_pop(L, 1);
 }

@@ -37,6 +37,9 @@ enum {
 #define SUT_COLLECT(L) ((void)0)
 #endif
 
+/* Userdata that are told apart so often that their metatables are not looked up by name. */
+enum sut_type { SUT_TYPE_SUPERVISOR, SUT_TYPE_CONTEXT, SUT_TYPE_SERVICE_CONTEXT, SUT_TYPES };
+
 /* What an outer message handler does with a trace that an inner raise has left. */
 enum sut_rethrow {
     SUT_RETHROW_NOT,  /* nothing was left: a raise takes its own trace */
@@ -60,6 +63,7 @@ struct sut_lua {
     struct sut_lua_runtime *fallback;   /* the default runtime; NULL until first needed */
     struct sut_lua_runtime *homes[256]; /* by sut_lua_runtime.number; 0 is nobody's */
     uint8_t last_home;                  /* the number given last */
+    const void *metatables[SUT_TYPES];  /* which the state keeps */
     struct sut_trace trace;             /* of the latest raise */
     enum sut_rethrow rethrow;
     struct sut_ended ended;
@@ -109,6 +113,12 @@ static inline void sut_slot_here(lua_State *L, enum sut_registry_slot slot) {
     (void)lua_getiuservalue(L, lua_upvalueindex(1), (int)slot);
 }
 
+/* Says that the metatable on the top, which the state keeps, is that of the type. */
+void sut_type_is(lua_State *L, struct sut_lua *self, enum sut_type type);
+
+/* True for a userdata of the type. Never raises. */
+bool sut_has_type(lua_State *L, const struct sut_lua *self, int index, enum sut_type type);
+
 /* Pushes handlers[name]. */
 void sut_push_handler(lua_State *L, const char *name);
 
@@ -150,7 +160,8 @@ void sut_push_object_here(lua_State *L, const void *object);
 /* Enters the userdata on the top, and leaves it there. May raise for memory. */
 void sut_keep_object(lua_State *L);
 
-/* Raises when the object has been collected: a finalizer of a user's may still refer to it. */
+/* Raises when the object has been collected: a finalizer of a user's may still refer to it. For a
+ * function of the module that has the state's structure as upvalue 1. */
 void sut_check_kept(lua_State *L, const void *object, const char *fn);
 
 /* True inside a finalizer (__gc) that the collector has called in the middle of something. What it

@@ -16,11 +16,12 @@ struct sut_lua_supervisor *sut_to_supervisor(lua_State *L, int index) {
 }
 
 struct sut_lua_supervisor *sut_check_supervisor(lua_State *L, int arg, const char *fn) {
-    struct sut_lua_supervisor *sup = sut_to_supervisor(L, arg);
-    if (!sup) {
+    struct sut_lua_supervisor *sup = NULL;
+    if (!sut_has_type(L, sut_self(L), arg, SUT_TYPE_SUPERVISOR)) {
         sut_misuse(L, fn, "self", "a supervisor (called with ':')", arg);
         return NULL;
     }
+    sup = lua_touserdata(L, arg);
     if (sup->rt->rt.closed) luaL_error(L, "'%s': the runtime of the supervisor is closed", fn);
     sut_check_kept(L, sup, fn);
     return sup;
@@ -163,10 +164,11 @@ static int supervisor_failures(lua_State *L) {
 
 /* Methods lie in upvalue 1; the one field is the name. */
 static int supervisor_index(lua_State *L) {
-    struct sut_lua_supervisor *sup = luaL_checkudata(L, 1, SUT_SUPERVISOR_TYPE);
+    const struct sut_lua_supervisor *sup;
+    lua_settop(L, 2);
     lua_pushvalue(L, 2);
-    (void)lua_rawget(L, lua_upvalueindex(1));
-    if (!lua_isnil(L, -1) || lua_type(L, 2) != LUA_TSTRING) return 1;
+    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL || lua_type(L, 2) != LUA_TSTRING) return 1;
+    sup = luaL_checkudata(L, 1, SUT_SUPERVISOR_TYPE);
     if (strcmp(lua_tostring(L, 2), "name") != 0 || !sup->name) return 1;
     lua_pushlstring(L, sup->name, sup->name_length);
     return 1;
@@ -209,6 +211,7 @@ static const luaL_Reg metamethods[] = {
 
 void sut_open_supervisor(lua_State *L) {
     luaL_newmetatable(L, SUT_SUPERVISOR_TYPE);
+    sut_type_is(L, lua_touserdata(L, -2), SUT_TYPE_SUPERVISOR);
     lua_pushvalue(L, -2);
     luaL_setfuncs(L, metamethods, 1);
     lua_newtable(L);

@@ -90,10 +90,11 @@ void sut_push_token(lua_State *L, struct sut_service *service);
  * stays. May raise for memory. */
 void sut_push_told_token(lua_State *L, const struct sut_lua_supervisor *sup, struct sut_id id);
 
-/* A token of nobody yet, and how it becomes the one of a service just added, while it is on the
- * top. Pushing may raise for memory, filling never raises. */
+/* A token of nobody yet, for what is about to be added to the supervisor at the index, and how it
+ * becomes the one of the service, while it is on the top. Pushing may raise for memory, filling
+ * never raises. For a function of the module that has the state's structure as upvalue 1. */
 struct sut_token;
-struct sut_token *sut_push_empty_token(lua_State *L, const struct sut_supervisor *sup);
+struct sut_token *sut_push_empty_token(lua_State *L, int sup_index);
 void sut_fill_token(lua_State *L, struct sut_token *token, const struct sut_service *service);
 
 /* The service is about to leave the tree: a token that somebody keeps goes on printing its path.

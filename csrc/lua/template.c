@@ -133,7 +133,7 @@ int sut_supervisor_start_child(lua_State *L) {
     (void)lua_getiuservalue(L, 1, SUT_SUPERVISOR_TEMPLATE);
     (void)lua_rawgeti(L, 4, 2);
     if (!lua_checkstack(L, LUA_MINSTACK)) return luaL_error(L, "not enough memory");
-    token = sut_push_empty_token(L, &sup->core);
+    token = sut_push_empty_token(L, 1);
     service = sut_add(L, 1, &new);
     if (!service) return sut_fail(L, SUT_ERR_NOT_RUNNING);
     sut_loop_touch(&sup->rt->rt);

@@ -155,25 +155,42 @@ static void enter_token(lua_State *L) {
     if (lua_pcall(L, 1, 0, 0) != LUA_OK) lua_pop(L, 1);
 }
 
-struct sut_token *sut_push_empty_token(lua_State *L, const struct sut_supervisor *sup) {
+/* Of the supervisor on the top, in place of which it is pushed. */
+static struct sut_token *push_token(lua_State *L) {
+    const struct sut_lua_supervisor *sup = lua_touserdata(L, -1);
     struct sut_token *token = lua_newuserdatauv(L, sizeof *token, 2);
     token->id.value = 0;
-    token->tree = sup->tree;
+    token->tree = sup->core.tree;
     luaL_setmetatable(L, SUT_TOKEN_TYPE);
-    sut_push_object(L, sup);
+    lua_insert(L, -2);
     (void)lua_setiuservalue(L, -2, 1);
+    return token;
+}
+
+/* It is entered under the id that the service is going to have, as long as nothing else is added
+ * before. Without an id of its own nobody takes it for that service's. */
+struct sut_token *sut_push_empty_token(lua_State *L, int sup_index) {
+    const struct sut_lua_supervisor *sup = lua_touserdata(L, sup_index);
+    struct sut_token *token;
+    lua_pushvalue(L, sup_index);
+    token = push_token(L);
+    sut_slot_here(L, SUT_SLOT_TOKENS);
+    lua_pushvalue(L, -2);
+    lua_rawseti(L, -2, (lua_Integer)sut_slot_next(&sup->core.tree->slots).value);
+    lua_pop(L, 1);
     return token;
 }
 
 /* Pushes the token of the id that somebody has; otherwise false, and nothing. */
 static bool push_known(lua_State *L, const struct sut_tree *tree, struct sut_id id) {
-    bool known;
+    const struct sut_token *token;
     sut_slot_get(L, SUT_SLOT_TOKENS);
-    known = lua_rawgeti(L, -1, (lua_Integer)id.value) == LUA_TUSERDATA &&
-            ((const struct sut_token *)lua_touserdata(L, -1))->tree == tree;
+    (void)lua_rawgeti(L, -1, (lua_Integer)id.value);
+    token = lua_touserdata(L, -1);
     lua_remove(L, -2);
-    if (!known) lua_pop(L, 1);
-    return known;
+    if (token && token->tree == tree && token->id.value == id.value) return true;
+    lua_pop(L, 1);
+    return false;
 }
 
 void sut_push_told_token(lua_State *L, const struct sut_lua_supervisor *sup, struct sut_id id) {
@@ -181,7 +198,8 @@ void sut_push_told_token(lua_State *L, const struct sut_lua_supervisor *sup, str
     if (service) {
         sut_push_token(L, service);
     } else if (!push_known(L, sup->core.tree, id)) {
-        sut_push_empty_token(L, &sup->core)->id = id;
+        sut_push_object(L, sup);
+        push_token(L)->id = id;
         lua_pushvalue(L, -2);
         (void)lua_setiuservalue(L, -2, 2);
         enter_token(L);
@@ -191,7 +209,8 @@ void sut_push_told_token(lua_State *L, const struct sut_lua_supervisor *sup, str
 void sut_push_token(lua_State *L, struct sut_service *service) {
     struct sut_token *token;
     if (push_known(L, service->parent->tree, service->id)) return;
-    token = sut_push_empty_token(L, service->parent);
+    sut_push_object(L, service->parent);
+    token = push_token(L);
     token->id = service->id;
     if (!sut_slot_find(&service->parent->tree->slots,
                        service->id)) { /* asked for by its last event */
@@ -202,8 +221,13 @@ void sut_push_token(lua_State *L, struct sut_service *service) {
 }
 
 void sut_fill_token(lua_State *L, struct sut_token *token, const struct sut_service *service) {
+    bool entered;
     token->id = service->id;
-    enter_token(L);
+    sut_slot_here(L, SUT_SLOT_TOKENS);
+    (void)lua_rawgeti(L, -1, (lua_Integer)token->id.value);
+    entered = lua_touserdata(L, -1) == token;
+    lua_pop(L, 2);
+    if (!entered) enter_token(L);
 }
 
 /* Keeps the path for a token that outlives its service. */

@@ -162,6 +162,22 @@ static void a_free_slot_needs_no_memory(void **state) {
     sut_slots_free(&slots);
 }
 
+static void the_next_id_is_told_unless_it_needs_memory(void **state) {
+    (void)state;
+    struct sut_slots slots = {0};
+    int owner;
+    assert_int_equal(0, sut_slot_next(&slots).value);
+    struct sut_id first = take(&slots, &owner);
+    for (int i = 1; i < SUT_SLOT_CHUNK; i++) {
+        struct sut_id next = sut_slot_next(&slots);
+        assert_int_equal(next.value, take(&slots, &owner).value);
+    }
+    assert_int_equal(0, sut_slot_next(&slots).value);
+    sut_slot_give(&slots, first);
+    assert_int_equal(sut_slot_next(&slots).value, first.value + (UINT64_C(1) << 32));
+    sut_slots_free(&slots);
+}
+
 static void without_an_index_left_there_is_no_slot(void **state) {
     (void)state;
     uint32_t chunks = UINT32_MAX / SUT_SLOT_CHUNK;
@@ -180,6 +196,7 @@ int main(void) {
         cmocka_unit_test(a_slot_is_retired_when_its_generations_are_used_up),
         cmocka_unit_test_teardown(without_memory_all_is_as_it_was, plenty),
         cmocka_unit_test_teardown(a_free_slot_needs_no_memory, plenty),
+        cmocka_unit_test(the_next_id_is_told_unless_it_needs_memory),
         cmocka_unit_test(without_an_index_left_there_is_no_slot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
