@@ -15,9 +15,7 @@ static char wait_tag; /* its address is what a wait yields */
 
 void sut_push_wait(lua_State *L) { lua_pushlightuserdata(L, &wait_tag); }
 
-bool sut_is_wait(lua_State *L) {
-    return lua_gettop(L) > 0 && lua_islightuserdata(L, -1) && lua_touserdata(L, -1) == &wait_tag;
-}
+bool sut_is_wait(lua_State *L) { return lua_gettop(L) > 0 && lua_touserdata(L, -1) == &wait_tag; }
 
 struct sut_lua_runtime *sut_rt(const struct sut_coroutine *co) {
     const struct sut_lua_service *service;

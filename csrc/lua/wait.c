@@ -115,10 +115,9 @@ enum sut_woken sut_wait_end_or_raise(lua_State *L, struct sut_lua *self) {
 
 /* ---- sleep and yield ---- */
 
-static int slept(lua_State *L, int status, lua_KContext context) {
+static int slept(lua_State *L, int status, lua_KContext self) {
     (void)status;
-    (void)context;
-    (void)sut_wait_end_or_raise(L, sut_self(L));
+    (void)sut_wait_end_or_raise(L, (struct sut_lua *)self);
     return 0;
 }
 
@@ -130,13 +129,14 @@ int sut_sleep(lua_State *L) {
     span = sut_check_span(L, 1, "sleep", "s", 0);
     co = sut_wait_begin(L, self, NULL, "sleep");
     return sut_wait(L, self, co, span ? SUT_WAIT_SLEEP : SUT_WAIT_YIELD,
-                    sut_time_after(sut_runtime_now(&sut_rt(co)->rt), span), slept, 0);
+                    sut_time_after(sut_runtime_now(&sut_rt(co)->rt), span), slept,
+                    (lua_KContext)self);
 }
 
 int sut_yield(lua_State *L) {
     struct sut_lua *self = sut_self(L);
     struct sut_coroutine *co = sut_wait_begin(L, self, NULL, "yield");
-    return sut_wait(L, self, co, SUT_WAIT_YIELD, SUT_NEVER, slept, 0);
+    return sut_wait(L, self, co, SUT_WAIT_YIELD, SUT_NEVER, slept, (lua_KContext)self);
 }
 
 /* ---- shield ---- */

@@ -146,19 +146,13 @@ static int resume_first(struct sut_runtime *rt) {
     return has_work(&rt->tree) ? work_off(rt) : 0;
 }
 
-/* Resumes what is left of the round, or a new one; at most `budget` tasks. */
-static int run_round(struct sut_runtime *rt, uint32_t *budget) {
-    if (sut_list_empty(&rt->round)) {
-        rt->progressed = false;
-        sut_list_join(&rt->round, &rt->ready);
-        sut_list_join(&rt->round, &rt->preempted);
-    }
-    while (!sut_list_empty(&rt->round) && *budget > 0) {
-        --*budget;
-        if (resume_first(rt)) return -1;
-    }
-    if (sut_list_empty(&rt->round)) rt->idle_rounds = rt->progressed ? 0 : rt->idle_rounds + 1;
-    return 0;
+/* True while somebody is left in the round, or in a new one. */
+static bool in_round(struct sut_runtime *rt) {
+    if (!sut_list_empty(&rt->round)) return true;
+    rt->progressed = false;
+    sut_list_join(&rt->round, &rt->ready);
+    sut_list_join(&rt->round, &rt->preempted);
+    return !sut_list_empty(&rt->round);
 }
 
 /* The watchdog's clock, which costs one load; stands still where nothing is watched. */
@@ -181,11 +175,9 @@ bool sut_runtime_busy(const struct sut_runtime *rt) {
 static int turn(struct sut_runtime *rt, uint32_t budget) {
     if (work_off(rt) || fire(rt, sut_runtime_now(rt))) return -1;
     int64_t began_ns = coarse_ns(rt);
-    while (budget > 0 && sut_runtime_has_ready(rt)) {
-        uint32_t one = 1;
-        if (run_round(rt, &one)) return -1;
+    for (; budget > 0 && in_round(rt); budget--) {
+        if (resume_first(rt)) return -1;
         if (coarse_ns(rt) != began_ns) return 0;
-        budget--;
     }
     return 0;
 }
@@ -200,13 +192,20 @@ void sut_runtime_turn(struct sut_runtime *rt, uint32_t budget) {
 
 /* ---- a virtual clock ---- */
 
+static int run_round(struct sut_runtime *rt) {
+    if (!in_round(rt)) return 0;
+    while (!sut_list_empty(&rt->round))
+        if (resume_first(rt)) return -1;
+    rt->idle_rounds = rt->progressed ? 0 : rt->idle_rounds + 1;
+    return 0;
+}
+
 static bool settle(struct sut_runtime *rt) {
     rt->idle_rounds = 0;
     rt->stalled = true;
     if (work_off(rt) || fire(rt, rt->virtual_ns)) return false;
     while (sut_runtime_has_ready(rt)) {
-        uint32_t budget = UINT32_MAX;
-        if (run_round(rt, &budget) || fire(rt, rt->virtual_ns)) return false;
+        if (run_round(rt) || fire(rt, rt->virtual_ns)) return false;
         if (rt->idle_rounds >= IDLE_ROUNDS) break;
     }
     rt->stalled = false;
