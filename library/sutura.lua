@@ -87,6 +87,40 @@ function sutura.now() end
 ---@return any ...
 function sutura.await(start, limit) end
 
+--- A mailbox: what is sent to it waits there for whoever receives it.
+---
+--- It belongs to the runtime that runs the caller, else to the default one. It has no bound: who sends more than is
+--- received had better look at its `count`. Source: Erlang's mailboxes, but a value of its own: any number of services
+--- may receive from one.
+---@nodiscard
+---@return sutura.Mailbox
+function sutura.mailbox() end
+
+---@class sutura.Mailbox
+local Mailbox = {}
+
+--- Puts a value at the end. Never waits; may be called by anybody, in a hook too.
+---
+--- Raises on nil, and when the runtime is closed.
+---@param value any other than nil
+---@return true
+function Mailbox:send(value) end
+
+--- Takes the oldest value; waits for one when there is none. *Waits.*
+---
+--- Those who wait are served in their order. Returns `nil, ERR_TIMEOUT` after the limit. Raises `CANCELED` in a service
+--- that was asked to stop, and takes nothing then; raises when the runtime is closed.
+---@async
+---@param limit? number seconds, 0 or more; default: for ever
+---@return any value
+---@return sutura.Error? err
+function Mailbox:receive(limit) end
+
+--- How many values wait in it.
+---@nodiscard
+---@return integer
+function Mailbox:count() end
+
 --- Runs a function in which waits do not raise although the service was asked to stop: for cleanup.
 ---
 --- Raises what `fn` raises. The time that the service has to stop goes on. Source: ours.

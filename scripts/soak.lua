@@ -93,6 +93,15 @@ local waker = counted(function(ctx)
     return fail(ctx)
 end)
 
+local shared = sutura.mailbox()
+
+local talker = counted(function(ctx)
+    shared:send(ctx.run)
+    shared:receive(a_while())
+    shared:receive(a_while())
+    return fail(ctx)
+end)
+
 local stubborn = counted(function()
     while true do
         pcall(sutura.sleep, 0.5)
@@ -136,7 +145,7 @@ end
 local function build()
     local never_pause = { failure_threshold = math.huge }
     local root = sutura.supervisor("soak", { event_hook = hook, failure_threshold = math.huge })
-    root:add(supervisor("one", never_pause, sleeper, sleeper, sleeper, sleeper, nester, waker))
+    root:add(supervisor("one", never_pause, sleeper, sleeper, sleeper, sleeper, nester, waker, talker))
     root:add(supervisor("all", { failure_threshold = math.huge, strategy = "one_for_all" }, sleeper))
     root:add(supervisor("rest", { failure_threshold = math.huge, strategy = "rest_for_one" }, sleeper))
     root:add(supervisor("pauses", { failure_backoff = 0.05, failure_decay = 1 }, sleeper))

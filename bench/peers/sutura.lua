@@ -2,8 +2,7 @@
 --
 -- usage: lua5.4 bench/peers/sutura.lua WORK N [SERVICES]
 --
--- sutura in the race, on a real clock, as a program would use it. Restarts are never paused. A mailbox is made of
--- sutura.await, which is what the library has for waking another service.
+-- sutura in the race, on a real clock, as a program would use it. Restarts are never paused.
 
 local sutura = require "sutura"
 
@@ -23,28 +22,14 @@ function peer.idle(ctx)
     ctx:wait()
 end
 
--- Whoever posts may come first: a service that has run for long is made to give way between any two of its lines.
 function peer.mailbox()
-    local wake, kept
-    local function start(resume)
-        wake = resume
-    end
+    local box = sutura.mailbox()
+    local send, receive = box.send, box.receive
     local function post(value)
-        local resume = wake
-        if resume then
-            wake = nil
-            resume(value)
-        else
-            kept = value
-        end
+        send(box, value)
     end
     local function take()
-        local value = kept
-        if value == nil then
-            return sutura.await(start)
-        end
-        kept = nil
-        return value
+        return receive(box)
     end
     return post, take
 end

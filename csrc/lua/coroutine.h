@@ -25,6 +25,7 @@ enum sut_wait {
     SUT_WAIT_PREEMPTED, /* in the middle of running: its slice was over */
     SUT_WAIT_SLEEP,
     SUT_WAIT_AWAIT,
+    SUT_WAIT_MAILBOX,
     SUT_WAIT_CONTEXT,
     SUT_WAIT_SERVICE,    /* until a service that was asked to stop has ended */
     SUT_WAIT_READY,      /* until the children of a supervisor are ready */
@@ -116,8 +117,9 @@ bool sut_await_is_starting(const struct sut_coroutine *co);
 struct sut_lua_service;
 const struct sut_lua_service *sut_spawned_owner(const struct sut_coroutine *co);
 
-/* Its awaits, if any are still open, belong to nobody: a late resume does nothing. Never raises. */
-void sut_awaits_leave(struct sut_coroutine *co);
+/* It is over: awaits of its that are still open belong to nobody, and a late resume does nothing;
+ * what it was woken for and has not taken goes to another one. Never raises. */
+void sut_waits_leave(struct sut_coroutine *co);
 
 /* Whether the coroutine of a runtime's that now runs was woken; one that was not has been resumed
  * by a stranger. Never raises. */

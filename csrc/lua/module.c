@@ -138,6 +138,7 @@ static const luaL_Reg functions[] = {
     {"yield", sut_yield},
     {"now", sut_now},
     {"await", sut_await},
+    {"mailbox", sut_mailbox_new},
     {"shield", sut_shield},
     {"context", sut_context_root},
     {"signal_context", sut_signals_context},
@@ -224,6 +225,7 @@ int luaopen_sutura_core(lua_State *L) {
     sut_open_context(L);
     sut_open_signal(L);
     sut_open_shield(L);
+    sut_open_mailbox(L);
     luaL_newlibtable(L, functions);
     lua_pushvalue(L, -2);
     luaL_setfuncs(L, functions, 1);

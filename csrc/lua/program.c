@@ -223,7 +223,7 @@ static void leave_program(struct sut_coroutine *co) {
     if (co->guard) co->guard->co = NULL;
     sut_task_stop(&sut_rt(co)->rt, &co->task);
     sut_list_remove(&co->task.node);
-    sut_awaits_leave(co);
+    sut_waits_leave(co);
 }
 
 static int run_program(lua_State *L, struct sut_lua_runtime *rt, int fn) {

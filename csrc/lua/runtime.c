@@ -196,6 +196,7 @@ struct sut_lua_runtime *sut_runtime_at_home(lua_State *L, uint8_t number) {
 
 static void start_lists(struct sut_lua_runtime *rt) {
     sut_list_init(&rt->signals);
+    sut_list_init(&rt->mailboxes);
     sut_list_init(&rt->supervisors);
     sut_standalone_init(&rt->main, rt, SUT_COROUTINE_MAIN);
     rt->attached_ref = LUA_NOREF;
@@ -318,6 +319,8 @@ static void give_up(struct sut_lua_runtime *rt) {
     while (!sut_list_empty(&rt->supervisors))
         sut_supervisor_give_up(SUT_CONTAINER(rt->supervisors.next, struct sut_lua_supervisor, all));
     sut_signals_close(rt);
+    while (!sut_list_empty(&rt->mailboxes))
+        sut_list_remove(rt->mailboxes.next);
     sut_loop_close(&rt->rt);
     for (struct sut_event *event = rt->rt.tree.events.first; event; event = event->next)
         sut_free(event->detail.block); /* not told any more */

@@ -23,6 +23,7 @@ struct sut_lua_runtime {
     struct sut_standalone main;  /* the main program's wait */
     struct sut_list supervisors; /* sut_lua_supervisor.all */
     struct sut_list signals;     /* csrc/lua/signal.c */
+    struct sut_list mailboxes;   /* csrc/lua/mailbox.c */
     int64_t close_budget_ns;
     uint32_t limited;     /* services with a share of the processor (csrc/lua/cpu_share.c) */
     uint32_t passed_over; /* of them, since anybody has run */

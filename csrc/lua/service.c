@@ -106,7 +106,7 @@ static void leave_run(struct sut_lua_service *service) {
     sut_task_stop(&sut_rt(co)->rt, &co->task);
     sut_list_remove(&co->task.node);
     if (co->guard) sut_leave_guard(co);
-    sut_awaits_leave(co);
+    sut_waits_leave(co);
     sut_coroutine_init(co, SUT_COROUTINE_SERVICE);
 }
 

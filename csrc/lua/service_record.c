@@ -103,7 +103,7 @@ void sut_service_set_last_error(struct sut_lua_service *service, const char *tex
 
 void sut_service_free(struct sut_lua_service *service) {
     struct sut_extras *extras = service->extras;
-    sut_awaits_leave(&service->co);
+    sut_waits_leave(&service->co);
     if (extras) {
         while (!sut_list_empty(&extras->waiters))
             sut_list_remove(extras->waiters.next);

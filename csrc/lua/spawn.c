@@ -88,7 +88,7 @@ static void drop(struct sut_spawned *spawned) {
     if (spawned->alone.co.guard) spawned->alone.co.guard->co = NULL;
     sut_task_stop(&rt->rt, &spawned->alone.co.task);
     sut_list_remove(&spawned->alone.co.task.node);
-    sut_awaits_leave(&spawned->alone.co);
+    sut_waits_leave(&spawned->alone.co);
     push_kept(rt->hooks, rt);
     if (lua_istable(rt->hooks, -1)) luaL_unref(rt->hooks, -1, spawned->ref);
     lua_pop(rt->hooks, 1);

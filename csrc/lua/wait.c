@@ -113,6 +113,11 @@ enum sut_woken sut_wait_end_or_raise(lua_State *L, struct sut_lua *self) {
     return woken;
 }
 
+void sut_waits_leave(struct sut_coroutine *co) {
+    sut_awaits_leave(co);
+    sut_mailboxes_leave(co);
+}
+
 /* ---- sleep and yield ---- */
 
 static int slept(lua_State *L, int status, lua_KContext self) {

@@ -46,6 +46,13 @@ void sut_open_shield(lua_State *L);
 
 /* Module function: sutura.await(start [, limit]), in await.c. */
 int sut_await(lua_State *L);
+void sut_awaits_leave(struct sut_coroutine *co);
+
+/* Module function: sutura.mailbox(), in mailbox.c; the metatable, with the sut_lua userdata on the
+ * top, where it stays. */
+int sut_mailbox_new(lua_State *L);
+void sut_open_mailbox(lua_State *L);
+void sut_mailboxes_leave(struct sut_coroutine *co);
 
 /* Raises the CANCELED object. */
 int sut_raise_canceled(lua_State *L);

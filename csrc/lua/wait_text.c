@@ -72,11 +72,17 @@ static void of_supervisor(const struct sut_coroutine *co, char *out, size_t size
 
 static void what(const struct sut_coroutine *co, char *out, size_t size) {
     static const char *const names[] = {
-        [SUT_WAIT_NONE] = "",         [SUT_WAIT_PREEMPTED] = "its turn",
-        [SUT_WAIT_YIELD] = "yield",   [SUT_WAIT_SLEEP] = "sleep",
-        [SUT_WAIT_AWAIT] = "await",   [SUT_WAIT_CONTEXT] = "ctx:wait",
-        [SUT_WAIT_SERVICE] = NULL,    [SUT_WAIT_READY] = NULL,
-        [SUT_WAIT_SUPERVISOR] = NULL, [SUT_WAIT_PROGRAM] = "run",
+        [SUT_WAIT_NONE] = "",
+        [SUT_WAIT_PREEMPTED] = "its turn",
+        [SUT_WAIT_YIELD] = "yield",
+        [SUT_WAIT_SLEEP] = "sleep",
+        [SUT_WAIT_AWAIT] = "await",
+        [SUT_WAIT_CONTEXT] = "ctx:wait",
+        [SUT_WAIT_SERVICE] = NULL,
+        [SUT_WAIT_READY] = NULL,
+        [SUT_WAIT_SUPERVISOR] = NULL,
+        [SUT_WAIT_PROGRAM] = "run",
+        [SUT_WAIT_MAILBOX] = "mailbox:receive",
     };
     if (names[co->wait])
         (void)snprintf(out, size, "%s", names[co->wait]);

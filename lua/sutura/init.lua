@@ -87,6 +87,7 @@ local sutura = {
     yield = core.yield,
     now = core.now,
     await = core.await,
+    mailbox = core.mailbox,
     shield = core.shield,
     context = core.context,
     signal_context = core.signal_context,

@@ -7,7 +7,9 @@ local text = require "sutura.text"
 
 local waiting = {}
 
-local CALLS = { "^sleep%f[^%w]", "^yield%f[^%w]", "^await%f[^%w]", "^ctx:wait%f[^%w]", "^run%f[^%w]" }
+local CALLS = {
+    "^sleep%f[^%w]", "^yield%f[^%w]", "^await%f[^%w]", "^ctx:wait%f[^%w]", "^mailbox:receive%f[^%w]", "^run%f[^%w]",
+}
 
 local function is_call(line)
     if line:find(" to be ready") or line:find(" to stop$") then

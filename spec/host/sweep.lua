@@ -69,10 +69,19 @@ local function fails_twice(ctx)
     ctx:wait()
 end
 
+local function hand_over()
+    local box = sutura.mailbox()
+    for i = 1, 20 do
+        box:send(i)
+    end
+    assert(box:receive() == 1 and box:receive(0) == 2)
+end
+
 local function nests(ctx)
     coroutine.wrap(function() sutura.sleep(1) end)()
     sutura.await(function() return function() end end, 1)
     sutura.shield(sutura.sleep, 0.25)
+    hand_over()
     local context, cancel = ctx:with_timeout(1)
     context:wait(0.5)
     cancel("enough")
