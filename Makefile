@@ -108,6 +108,11 @@ $(OUT)/peers/suture: bench/peers/suture/main.go
 	@if command -v go >/dev/null && test -d $(GOPATH)/src/github.com/thejerf/suture/v4; then \
 	    echo "  go $@"; GO111MODULE=off GOPATH=$(GOPATH) GOCACHE=$(abspath $(OUT))/go go build -o $@ ./$(<D); fi
 
+# Likewise OTP's supervisor, where Erlang is.
+$(OUT)/peers/otp.beam: bench/peers/otp/otp.erl
+	@mkdir -p $(@D)
+	@if command -v erlc >/dev/null; then echo "  erlc $@"; erlc -o $(@D) $<; fi
+
 # Fuzzers have all that they fuzz in them; what they link with has libFuzzer's main.
 $(OUT)/fuzz/core: spec/fuzz/core_fuzz.c $(CORE)
 	@mkdir -p $(@D)
@@ -211,7 +216,7 @@ bench: all ## print what it costs
 	@$(LUA) bench/run.lua
 	@$(LUA) bench/preemption.lua
 
-bench-peers: all $(RACERS) $(OUT)/peers/suture ## race it against what one would take instead; WORK=name, PEERS="floor lua", ROUNDS=n
+bench-peers: all $(RACERS) $(OUT)/peers/suture $(OUT)/peers/otp.beam ## race it against what one would take instead; WORK=name, PEERS="floor lua", ROUNDS=n
 	@$(LUA) bench/peers.lua "$(WORK)" "$(PEERS)" "$(ROUNDS)"
 
 doc: all ## write docs/reference.md and docs/state.md

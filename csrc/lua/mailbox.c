@@ -137,9 +137,10 @@ static int receive(lua_State *L) {
 
 /* It may have been woken for a value: somebody else shall have it. Needs no memory. */
 void sut_mailboxes_leave(struct sut_coroutine *co) {
-    struct sut_lua_runtime *rt = sut_rt(co);
+    struct sut_list *all;
     if (co->wait != SUT_WAIT_MAILBOX || co->woken != SUT_WOKEN_READY) return;
-    for (struct sut_list *node = rt->mailboxes.next; node != &rt->mailboxes; node = node->next) {
+    all = &sut_rt(co)->mailboxes;
+    for (struct sut_list *node = all->next; node != all; node = node->next) {
         struct sut_mailbox *box = SUT_CONTAINER(node, struct sut_mailbox, all);
         if (box->count) wake_first(box);
     }
