@@ -28,10 +28,17 @@ const struct sut_entry *sut_history_at(const struct sut_history *history, uint32
     return at(history, index);
 }
 
-static void drop_oldest(struct sut_history *history) {
-    sut_free(at(history, 0)->text);
+static void forget_oldest(struct sut_history *history) {
     history->first = (uint16_t)((history->first + 1) % history->capacity);
     history->count--;
+}
+
+static void drop_oldest(struct sut_history *history) {
+    struct sut_entry *oldest = at(history, 0);
+    sut_free(oldest->text);
+    oldest->text = NULL;
+    oldest->room = 0;
+    forget_oldest(history);
 }
 
 /* Moves to memory for so many entries; without any, all stays as it is. */
@@ -51,11 +58,14 @@ static void grow(struct sut_history *history) {
     resize(history, (uint16_t)(capacity < history->limit ? capacity : history->limit));
 }
 
-/* A place at the end, of which the limit allows one at least; NULL without memory for any. */
+/* A place at the end, of which the limit allows one at least; NULL without memory for any. In a
+ * full ring that is the oldest one's, with the block of its texts. */
 static struct sut_entry *take_place(struct sut_history *history) {
     if (history->count == history->capacity && history->count < history->limit) grow(history);
     if (history->capacity == 0) return NULL;
-    if (history->count == history->capacity || history->count == history->limit)
+    if (history->count == history->capacity)
+        forget_oldest(history);
+    else if (history->count == history->limit)
         drop_oldest(history);
     return at(history, history->count++);
 }
@@ -102,6 +112,15 @@ static size_t put_bounded(char *out, const char *text, size_t length, size_t lim
     return head + (sizeof gap - 1) + tail;
 }
 
+/* False without memory. A block may be twice as large as what it holds, and no more. */
+static bool make_room(struct sut_entry *entry, size_t size) {
+    if (entry->text && size <= entry->room && entry->room / 2 <= size) return true;
+    sut_free(entry->text);
+    entry->text = sut_realloc(NULL, size + 1);
+    entry->room = entry->text ? (uint16_t)size : 0;
+    return entry->text != NULL;
+}
+
 static void keep_texts(struct sut_entry *entry, const struct sut_notes *notes) {
     char block[SUT_ENTRY_TEXT_MAX];
     size_t used = 0;
@@ -113,8 +132,12 @@ static void keep_texts(struct sut_entry *entry, const struct sut_notes *notes) {
         }
         entry->length[i] = (uint16_t)length;
     }
-    entry->text = sut_copy_text(block, used);
-    for (int i = 0; i < SUT_TEXTS && !entry->text; i++)
+    if (make_room(entry, used)) {
+        memcpy(entry->text, block, used);
+        entry->text[used] = '\0';
+        return;
+    }
+    for (int i = 0; i < SUT_TEXTS; i++)
         entry->length[i] = SUT_NO_TEXT;
 }
 

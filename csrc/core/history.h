@@ -76,6 +76,7 @@ struct sut_entry {
     struct sut_facts facts;
     char *text;                 /* the texts one after the other; NULL when there are none */
     uint16_t length[SUT_TEXTS]; /* in bytes, or SUT_NO_TEXT */
+    uint16_t room;              /* that the block of the texts has */
 };
 
 struct sut_history {

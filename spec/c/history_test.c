@@ -94,6 +94,24 @@ TEST(it_keeps_the_last_of_them_in_order) {
     assert_int_equal(1 + 64, blocks);
 }
 
+TEST(a_full_one_takes_the_block_of_the_oldest_unless_it_is_much_too_large) {
+    sut_history_set_limit(&history, 2);
+    record(1, "a path of some length");
+    record(2, "a path of some length");
+    budget = 0;
+    record(3, "a path of that length");
+    assert_string_equal("a path of that length", sut_history_at(&history, 1)->text);
+    budget = 1;
+    record(4, "/");
+    assert_string_equal("/", sut_history_at(&history, 1)->text);
+    assert_int_equal(0, budget);
+    budget = 1;
+    record(5, "a path that is longer than that");
+    assert_string_equal("a path that is longer than that", sut_history_at(&history, 1)->text);
+    assert_int_equal(0, budget);
+    budget = -1;
+}
+
 TEST(it_never_takes_more_than_its_limit_allows) {
     sut_history_set_limit(&history, 5);
     record_up_to(20);
@@ -256,6 +274,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(
             it_has_no_memory_before_the_first_event_and_grows_by_doubling, setup, teardown),
         cmocka_unit_test_setup_teardown(it_keeps_the_last_of_them_in_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_full_one_takes_the_block_of_the_oldest_unless_it_is_much_too_large, setup, teardown),
         cmocka_unit_test_setup_teardown(it_never_takes_more_than_its_limit_allows, setup, teardown),
         cmocka_unit_test_setup_teardown(with_a_limit_of_none_it_only_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lower_limit_leaves_the_latest_and_gives_memory_back,
