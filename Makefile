@@ -204,7 +204,7 @@ MINUTES ?= 30
 soak: all ## let everything fail for a while, and look at memory, lateness and events; MINUTES=n
 	@$(LUA) scripts/soak.lua $(MINUTES)
 
-mutate: all ## break the code in many ways, and see the specs notice; ONLY=name for one
+mutate: all ## break the code in many ways, and see the specs notice; ONLY=name for one, ONLY=csrc/core for those of a part
 	@+$(LUA) scripts/mutate.lua $(ONLY)
 
 demo: ## install what is missing, build, and watch a tree crash and heal

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 --
--- usage: lua5.4 scripts/mutate.lua [NAME]          every mutation, or those whose name contains NAME
+-- usage: lua5.4 scripts/mutate.lua [TEXT]          every mutation, or those whose file or name contains TEXT
 --        lua5.4 scripts/mutate.lua --one BASE INDEX LIMIT      one of them; what the first form runs
 --
 -- Breaks the code on purpose, one small change at a time, and asks the specs whether they notice. The
@@ -114,7 +114,7 @@ local function chosen(only)
         if named[mutation.name] then faults[#faults + 1] = "two mutations are named " .. mutation.name end
         named[mutation.name] = true
         points[mutation.point or 0] = true
-        if not only or mutation.name:find(only, 1, true) then indices[#indices + 1] = index end
+        if not only or (mutation.file .. " " .. mutation.name):find(only, 1, true) then indices[#indices + 1] = index end
     end
     for point = 1, only and 0 or SECTION_7_POINTS do
         if not points[point] then faults[#faults + 1] = "no mutation breaks point " .. point .. " of section 7" end

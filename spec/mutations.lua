@@ -397,6 +397,19 @@ return {
     lua("log.lua", { name = "colour-in-spite-of-no-color", spec = "log_spec",
         from = '(no_color == nil or no_color == "") and', to = "" }),
 
+    -- ---- causes, and ends that are a supervisor's ----
+
+    core("cause.c", { name = "first-start-has-a-cause", spec = "cause_spec",
+        from = "begins->run <= 1", to = "begins->run < 1" }),
+    core("cause.c", { name = "start-of-a-supervisor-is-none", spec = "cause_spec",
+        from = "type == SUT_EVENT_SUPERVISOR_START;", to = "type != SUT_EVENT_SUPERVISOR_START;" }),
+    core("cause.c", { name = "retired-one-heeds-all-but-a-removal", spec = "model_spec",
+        from = "return after != SUT_AFTER_FORGET;", to = "return after == SUT_AFTER_FORGET;" }),
+    core("failure.c", { name = "any-but-the-last-significant-one-shuts-down", spec = "otp_auto_shutdown_spec",
+        from = "sup->significant == itself", to = "sup->significant != itself" }),
+    core("failure.c", { name = "significant-one-shuts-down-unless-any-may", spec = "otp_auto_shutdown_spec",
+        from = "sup->auto_shutdown == SUT_AUTO_SHUTDOWN_ANY", to = "sup->auto_shutdown != SUT_AUTO_SHUTDOWN_ANY" }),
+
     -- ---- the flight recorder ----
 
     core("history.c", { name = "text-cut-in-a-character", spec = "history_test",
