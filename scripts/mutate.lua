@@ -114,7 +114,8 @@ local function chosen(only)
         if named[mutation.name] then faults[#faults + 1] = "two mutations are named " .. mutation.name end
         named[mutation.name] = true
         points[mutation.point or 0] = true
-        if not only or (mutation.file .. " " .. mutation.name):find(only, 1, true) then indices[#indices + 1] = index end
+        local called = mutation.file .. " " .. mutation.name
+        if not only or called:find(only, 1, true) then indices[#indices + 1] = index end
     end
     for point = 1, only and 0 or SECTION_7_POINTS do
         if not points[point] then faults[#faults + 1] = "no mutation breaks point " .. point .. " of section 7" end

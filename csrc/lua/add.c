@@ -41,9 +41,22 @@ static void give_hook(lua_State *L, int from, struct sut_supervisor *sup) {
     lua_pop(L, 1);
 }
 
-/* Gives the hook of the supervisor at the index to another one and everything below it. */
+static bool has_hook_of(lua_State *L, int from, const struct sut_supervisor *sup) {
+    bool same;
+    sut_push_object(L, sup);
+    (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_HOOK);
+    (void)lua_getiuservalue(L, from, SUT_SUPERVISOR_HOOK);
+    same = lua_rawequal(L, -1, -2);
+    lua_pop(L, 3);
+    return same;
+}
+
+/* Gives the hook of the supervisor at the index to another one and everything below it. What is
+ * below a supervisor has its hook already: so a tree that is built from below is not gone through
+ * at each level. */
 static void pass_hook_down(lua_State *L, int from, struct sut_supervisor *top) {
     luaL_checkstack(L, LUA_MINSTACK, "add");
+    if (has_hook_of(L, from, top)) return;
     give_hook(L, from, top);
     for (struct sut_service *service = sut_supervisor_walk(top, NULL); service;
          service = sut_supervisor_walk(top, service)) {
