@@ -44,7 +44,7 @@ end
 -- OTP's supervisor looks at all restarts of the last second at each: a rate of so many takes long to be told.
 contestants[#contestants + 1] = {
     name = "otp",
-    command = ("erl -noinput +P 2000000 -pa %s -s otp main"):format(out),
+    command = ("env ERL_CRASH_DUMP_BYTES=0 erl -noinput +P 2000000 -pa %s -s otp main"):format(out),
     needs = ("test -f %s/otp.beam && command -v erl"):format(out),
     most = { panic = 20000, ["plain-end"] = 20000 },
 }

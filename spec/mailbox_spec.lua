@@ -155,6 +155,21 @@ describe("a mailbox", function()
         sup:stop()
     end))
 
+    it("passes on what a service was woken for that is asked to stop before its turn", virtual.test(function(rt)
+        local box, got = sutura.mailbox(), {}
+        local sup = serve(rt)
+        local first = sup:add("first", reader(box, got))
+        local other = {}
+        sup:add("second", reader(box, other))
+        settle()
+        box:send("kept")
+        sup:remove(first) -- it is asked, and has not run since the value came
+        settle()
+        assert.same({}, got)
+        assert.same({ "kept" }, other)
+        sup:stop()
+    end))
+
     it("lets one wait on whose value was taken by somebody who came by", virtual.test(function(rt)
         local box, got = sutura.mailbox(), {}
         local sup = serve(rt)

@@ -271,6 +271,26 @@ describe("a token", function()
         end
     end))
 
+    it("is that one in each of two runtimes", function()
+        local rts, tokens = {}, {}
+        for i = 1, 2 do
+            rts[i] = sutura.runtime { clock = "virtual" }
+            tokens[i] = {}
+        end
+        local sups = { rts[1]:supervisor("a", quiet()), rts[2]:supervisor("b", quiet()) }
+        for k = 1, 10 do
+            for i = 1, 2 do
+                tokens[i][k] = sups[i]:add("w", sleeper)
+            end
+        end
+        for i = 1, 2 do
+            for k, child in ipairs(sups[i]:children()) do
+                assert.is_true(rawequal(tokens[i][k], child.token))
+            end
+            rts[i]:close()
+        end
+    end)
+
     it("that no service has got, for the supervisor has stopped, is nobody's", in_time(function(rt)
         local sup, other = rt:supervisor("a", quiet()), rt:supervisor("b", quiet())
         sup:serve_background()

@@ -65,7 +65,7 @@ static void wake_first(struct sut_mailbox *box) {
     sut_wake(SUT_CONTAINER(node, struct sut_coroutine, task.node), SUT_WOKEN_READY);
 }
 
-static int put(lua_State *L) {
+static int mailbox_send(lua_State *L) {
     struct sut_mailbox *box = check(L, sut_self(L), "send");
     if (lua_isnoneornil(L, 2)) sut_misuse(L, "send", "value", "a value other than nil", 2);
     lua_settop(L, 2);
@@ -84,6 +84,9 @@ static int put(lua_State *L) {
 }
 
 /* ---- receiving ---- */
+
+/* Who was asked to stop receives nothing any more, but under a shield. */
+static bool is_asked(const struct sut_coroutine *co) { return co->cancelled && co->shields == 0; }
 
 static int take(lua_State *L, struct sut_mailbox *box) {
     lua_Integer place = place_of(box, 0);
@@ -107,7 +110,10 @@ static int received(lua_State *L, int status, lua_KContext deadline_ns) {
     enum sut_woken woken = sut_wait_end(L, self, &co);
     (void)status;
     lua_settop(L, 1);
-    if (woken == SUT_WOKEN_CANCEL) return sut_raise_canceled(L);
+    if (woken == SUT_WOKEN_CANCEL || is_asked(co)) {
+        if (box->count) wake_first(box); /* it may have been woken for a value before */
+        return sut_raise_canceled(L);
+    }
     if (box->count) return take(L, box);
     if (woken == SUT_WOKEN_TIME || deadline_ns == 0) return sut_fail(L, SUT_ERR_TIMEOUT);
     if (co->kind == SUT_COROUTINE_MAIN) return AGAIN;
@@ -116,16 +122,15 @@ static int received(lua_State *L, int status, lua_KContext deadline_ns) {
 }
 
 /* A limit of 0 gives way once, and so does whoever was asked to stop, before the error. */
-static int receive(lua_State *L) {
+static int mailbox_receive(lua_State *L) {
     struct sut_lua *self = sut_self(L);
     struct sut_mailbox *box = check(L, self, "receive");
     int64_t span_ns = sut_check_span(L, 2, "receive", "limit", SUT_NEVER);
     struct sut_coroutine *co = sut_wait_begin(L, self, box->rt, "receive");
-    bool asked = co->cancelled && co->shields == 0;
     int64_t deadline_ns = SUT_NEVER;
     int results;
     lua_settop(L, 1);
-    if (box->count && !asked) return take(L, box);
+    if (box->count && !is_asked(co)) return take(L, box);
     if (span_ns == 0) return sut_wait(L, self, co, SUT_WAIT_YIELD, SUT_NEVER, received, 0);
     if (span_ns != SUT_NEVER) deadline_ns = sut_time_after(sut_runtime_now(&box->rt->rt), span_ns);
     do {
@@ -148,7 +153,7 @@ void sut_mailboxes_leave(struct sut_coroutine *co) {
 
 /* ---- making, and its end ---- */
 
-static int count(lua_State *L) {
+static int mailbox_count(lua_State *L) {
     lua_pushinteger(L, check(L, sut_self(L), "count")->count);
     return 1;
 }
@@ -180,7 +185,11 @@ static int mailbox_gc(lua_State *L) {
 
 void sut_open_mailbox(lua_State *L) {
     static const luaL_Reg methods[] = {
-        {"send", put}, {"receive", receive}, {"count", count}, {NULL, NULL}};
+        {"send", mailbox_send},
+        {"receive", mailbox_receive},
+        {"count", mailbox_count},
+        {NULL, NULL},
+    };
     struct sut_lua *self = lua_touserdata(L, -1);
     luaL_newmetatable(L, MAILBOX_TYPE);
     sut_type_is(L, self, SUT_TYPE_MAILBOX);

@@ -140,11 +140,16 @@ void sut_path_text(const struct sut_supervisor *sup, const struct sut_service *s
 
 /* ---- tokens ---- */
 
+/* The trees of two runtimes give their services the same ids, so a token is entered under both. */
+static lua_Integer key_of(const struct sut_tree *tree, struct sut_id id) {
+    return (lua_Integer)(id.value ^ (uint64_t)(uintptr_t)tree);
+}
+
 static int register_token(lua_State *L) {
     struct sut_token *token = lua_touserdata(L, 1);
     sut_slot_get(L, SUT_SLOT_TOKENS);
     lua_pushvalue(L, 1);
-    lua_rawseti(L, 2, (lua_Integer)token->id.value);
+    lua_rawseti(L, 2, key_of(token->tree, token->id));
     return 0;
 }
 
@@ -176,7 +181,7 @@ struct sut_token *sut_push_empty_token(lua_State *L, int sup_index) {
     token = push_token(L);
     sut_slot_here(L, SUT_SLOT_TOKENS);
     lua_pushvalue(L, -2);
-    lua_rawseti(L, -2, (lua_Integer)sut_slot_next(&sup->core.tree->slots).value);
+    lua_rawseti(L, -2, key_of(sup->core.tree, sut_slot_next(&sup->core.tree->slots)));
     lua_pop(L, 1);
     return token;
 }
@@ -185,7 +190,7 @@ struct sut_token *sut_push_empty_token(lua_State *L, int sup_index) {
 static bool push_known(lua_State *L, const struct sut_tree *tree, struct sut_id id) {
     const struct sut_token *token;
     sut_slot_get(L, SUT_SLOT_TOKENS);
-    (void)lua_rawgeti(L, -1, (lua_Integer)id.value);
+    (void)lua_rawgeti(L, -1, key_of(tree, id));
     token = lua_touserdata(L, -1);
     lua_remove(L, -2);
     if (token && token->tree == tree && token->id.value == id.value) return true;
@@ -224,7 +229,7 @@ void sut_fill_token(lua_State *L, struct sut_token *token, const struct sut_serv
     bool entered;
     token->id = service->id;
     sut_slot_here(L, SUT_SLOT_TOKENS);
-    (void)lua_rawgeti(L, -1, (lua_Integer)token->id.value);
+    (void)lua_rawgeti(L, -1, key_of(token->tree, token->id));
     entered = lua_touserdata(L, -1) == token;
     lua_pop(L, 2);
     if (!entered) enter_token(L);
@@ -243,7 +248,7 @@ void sut_token_outlives(struct sut_lua_runtime *rt, struct sut_service *service)
     char why[64];
     bool known;
     sut_slot_get(rt->hooks, SUT_SLOT_TOKENS);
-    known = lua_rawgeti(rt->hooks, -1, (lua_Integer)service->id.value) != LUA_TNIL;
+    known = lua_rawgeti(rt->hooks, -1, key_of(service->parent->tree, service->id)) != LUA_TNIL;
     lua_pop(rt->hooks, 2);
     if (known) (void)sut_call(rt, remember_path, service, why, sizeof why);
 }
