@@ -155,13 +155,7 @@ static const struct sut_host host = {
     .start_failed = ignore_reason,
 };
 
-/* ---- steps of the runner ---- */
-
-/* To be called before each input. */
-static int prepare(struct run *run) {
-    SUT_INVARIANT(run->inputs-- > 0, "a plan does not come to an end");
-    return sut_tree_reserve(&run->copy.tree);
-}
+/* ---- one input after the other ---- */
 
 static void answer(const struct sut_event *event, struct sut_supervisor *sup,
                    struct sut_service *service) {
@@ -186,108 +180,84 @@ static void take_event(struct run *run) {
 }
 
 /* It gives in, or is closed by force. */
-static int give_in(struct run *run, struct sut_service *service) {
-    if (prepare(run)) return -1;
+static void give_in(struct sut_service *service) {
     sut_service_ended(service, SUT_END_CANCELED, (struct sut_detail){0});
-    return 0;
 }
 
-static int kill_first(struct run *run) {
+static void kill_first(struct run *run) {
     struct sut_list *node = run->copy.tree.kills.next;
     struct sut_service *service = SUT_CONTAINER(node, struct sut_service, u.work);
     sut_list_remove(node);
     sut_list_remove(&twin_of(service)->ready);
-    return give_in(run, service);
+    give_in(service);
 }
 
-static int attend(struct run *run) {
+static void attend(struct run *run) {
     keep_newly_asked(run);
-    if (prepare(run)) return -1;
     sut_tree_attend(&run->copy.tree);
-    return 0;
 }
 
-/* Carries out what inputs have left to do. */
-static int work_off(struct run *run) {
+/* Carries out what inputs have left to do. False: nothing is left. */
+static bool work_off(struct run *run) {
     struct sut_tree *tree = &run->copy.tree;
-    for (;;) {
-        if (run->out_of_memory) return -1;
-        if (sut_tree_needs_attention(tree)) {
-            if (attend(run)) return -1;
-        } else if (tree->events.first) {
-            take_event(run);
-        } else if (!sut_list_empty(&tree->kills)) {
-            if (kill_first(run)) return -1;
-        } else if (!sut_list_empty(&tree->released)) {
-            sut_list_remove(tree->released.next);
-        } else if (!sut_list_empty(&tree->finished)) {
-            sut_list_remove(tree->finished.next);
-        } else {
-            return 0;
-        }
-    }
-}
-
-static int say_ready(struct run *run, struct sut_service *service) {
-    if (prepare(run)) return -1;
-    sut_service_ready(service);
-    return 0;
-}
-
-static int begin(struct run *run, struct sut_service *service) {
-    if (prepare(run)) return -1;
-    sut_service_ran(service);
-    return service->state == SUT_STATE_UNREADY ? say_ready(run, service) : 0;
+    if (sut_tree_needs_attention(tree))
+        attend(run);
+    else if (tree->events.first)
+        take_event(run);
+    else if (!sut_list_empty(&tree->kills))
+        kill_first(run);
+    else if (!sut_list_empty(&tree->released))
+        sut_list_remove(tree->released.next);
+    else if (!sut_list_empty(&tree->finished))
+        sut_list_remove(tree->finished.next);
+    else
+        return false;
+    return true;
 }
 
 /* The turn of a body: it begins and says that it is ready, or gives in. */
-static int resume(struct run *run, struct sut_service *service) {
-    int failed = 0;
+static void resume(struct sut_service *service) {
     sut_list_remove(&twin_of(service)->ready);
-    if (service->state == SUT_STATE_STARTING)
-        failed = begin(run, service);
-    else if (service->state == SUT_STATE_UNREADY)
-        failed = say_ready(run, service);
+    if (service->state == SUT_STATE_STARTING) sut_service_ran(service);
+    if (service->state == SUT_STATE_UNREADY)
+        sut_service_ready(service);
     else if (service->state == SUT_STATE_STOPPING || service->state == SUT_STATE_DYING)
-        failed = give_in(run, service);
-    return failed ? -1 : work_off(run);
-}
-
-static int run_round(struct run *run) {
-    sut_list_join(&run->round, &run->ready);
-    while (!sut_list_empty(&run->round)) {
-        struct sut_twin *twin = SUT_CONTAINER(run->round.next, struct sut_twin, ready);
-        if (resume(run, &twin->core)) return -1;
-    }
-    return 0;
+        give_in(service);
 }
 
 /* More than enough for any tree: each child may stop and start a few times. */
 static void allow(struct run *run) {
-    run->inputs = 1000 + UINT64_C(64) * (run->copy.service_count + run->copy.supervisor_count);
+    run->inputs = 1000 + UINT64_C(256) * (run->copy.service_count + run->copy.supervisor_count);
 }
 
-/* Fires what is due. */
-static int fire(struct run *run) {
+static void fire(struct run *run, struct sut_deadline *due) {
     struct sut_tree *tree = &run->copy.tree;
-    struct sut_deadline *first;
-    while ((first = sut_deadline_due(tree->deadlines, tree->now_ns))) {
-        SUT_INVARIANT(run->deadlines-- > 0, "a plan does not come to an end");
-        allow(run);
-        if (prepare(run)) return -1;
-        sut_deadline_cancel(tree->deadlines, first);
-        sut_tree_expire(tree, first);
-        if (work_off(run)) return -1;
-    }
-    return 0;
+    SUT_INVARIANT(run->deadlines-- > 0, "a plan does not come to an end");
+    allow(run);
+    sut_deadline_cancel(tree->deadlines, due);
+    sut_tree_expire(tree, due);
 }
 
-/* Everything that can happen without time passing. */
-static int settle(struct run *run) {
-    if (work_off(run) || fire(run)) return -1;
-    while (!sut_list_empty(&run->ready))
-        if (run_round(run) || fire(run)) return -1;
-    return 0;
+/* Does what is next, in the order of the runtime's runner: what is left of an input, the round
+ * under way, what is due, the next round; and time passes when there is nothing else. False: nothing
+ * is left to happen. */
+static bool advance(struct run *run) {
+    struct sut_tree *tree = &run->copy.tree;
+    struct sut_deadline *due;
+    SUT_INVARIANT(run->inputs-- > 0, "a plan does not come to an end");
+    if (work_off(run)) return true;
+    if (!sut_list_empty(&run->round)) {
+        resume(&SUT_CONTAINER(run->round.next, struct sut_twin, ready)->core);
+    } else if ((due = sut_deadline_due(tree->deadlines, tree->now_ns))) {
+        fire(run, due);
+    } else if (!sut_list_empty(&run->ready)) {
+        sut_list_join(&run->round, &run->ready);
+    } else if ((due = sut_deadline_first(tree->deadlines))) {
+        tree->now_ns = due->time_ns;
+    } else {
+        return false;
+    }
+    return true;
 }
 
 /* ---- the whole ---- */
@@ -326,36 +296,34 @@ static void get_ready(struct run *run) {
 }
 
 /* A supervisor ends when what is below it has stopped; one that stops already ends as it would. */
-static int end_supervisor(struct run *run, struct sut_supervisor *sup, enum sut_end end) {
-    if (!sut_supervisor_running(sup) || (sup->attend & SUT_ATTEND_STOP)) return 0;
-    if (prepare(run)) return -1;
+static void end_supervisor(struct sut_supervisor *sup, enum sut_end end) {
+    if (!sut_supervisor_running(sup) || (sup->attend & SUT_ATTEND_STOP)) return;
     sup->end = (uint8_t)end;
     sup->ended_by = (struct sut_id){0};
     sut_supervisor_ask(sup, SUT_ATTEND_STOP);
-    return 0;
 }
 
-static int end_body(struct run *run, struct sut_service *service, enum sut_end end) {
+static void end_body(struct sut_service *service, enum sut_end end) {
     sut_list_remove(&twin_of(service)->ready);
     if (service->state == SUT_STATE_KILLING) sut_list_remove(&service->u.work);
-    if (prepare(run)) return -1;
     if (service->state == SUT_STATE_STARTING) sut_service_ran(service);
-    if (prepare(run)) return -1;
     sut_service_ended(service, end, (struct sut_detail){0});
-    return 0;
+}
+
+/* There is room for each input before it comes. */
+static int reserve(struct run *run) {
+    return run->out_of_memory ? -1 : sut_tree_reserve(&run->copy.tree);
 }
 
 static int play(struct run *run, struct sut_service *service, enum sut_end end) {
-    struct sut_tree *tree = &run->copy.tree;
-    struct sut_deadline *first;
-    int failed =
-        service->child ? end_supervisor(run, service->child, end) : end_body(run, service, end);
-    if (failed || settle(run)) return -1;
-    while ((first = sut_deadline_first(tree->deadlines))) {
-        tree->now_ns = first->time_ns;
-        if (settle(run)) return -1;
-    }
-    return 0;
+    if (reserve(run)) return -1;
+    if (service->child)
+        end_supervisor(service->child, end);
+    else
+        end_body(service, end);
+    while (!reserve(run))
+        if (!advance(run)) return 0;
+    return -1;
 }
 
 static const struct sut_supervisor *root_of(const struct sut_service *service) {

@@ -176,6 +176,19 @@ TEST(what_is_to_start_starts_and_a_start_that_is_taken_back_is_a_stop) {
     free_all();
 }
 
+TEST(a_start_in_the_plan_that_is_taken_back_in_its_round_is_no_step) {
+    root->strategy = web.sup.strategy = SUT_STRATEGY_ONE_FOR_ALL;
+    y->script = STUBBORN;
+    serve(&fake);
+    end_body(&fake, x, SUT_END_PANIC);
+    run(&fake);
+    in_state(y, SUT_STATE_STOPPING);
+    plan_is(a, SUT_END_PANIC, "!c service_panic(a restarting) !web !b +web +a +b +x +y +c");
+    y->script = OBEY;
+    run(&fake);
+    free_all();
+}
+
 TEST(what_has_begun_is_ready_at_once) {
     b->service.notifies = true;
     options_of(b)->start_timeout_ns = SECONDS(3);
@@ -235,6 +248,9 @@ TEST(delays_that_nobody_has_said_yet_are_taken_as_they_are) {
     feed_end(&fake, b, SUT_END_PANIC);
     assert_non_null(fake.tree.events.first);
     plan_is(x, SUT_END_PANIC, "service_panic(x restarting) +x @15 resume(root) +b +a");
+    reserve(&fake);
+    sut_service_stop(&a->service, SUT_AFTER_FORGET);
+    plan_is(x, SUT_END_PANIC, "service_panic(x restarting) +x @15 resume(root) +b");
     settle(&fake);
     free_all();
 }
@@ -245,6 +261,7 @@ TEST(supervisors_that_need_attention_get_it) {
     sut_service_stop(&web.place.service, SUT_AFTER_RESTART);
     plan_is(a, SUT_END_PANIC, "!y service_panic(a restarting) +a !x +web +x +y");
     plan_is(x, SUT_END_PANIC, "!y service_panic(x restarting) +x !x +web +x +y");
+    plan_is(&web.place, SUT_END_PANIC, "!y !x +web +x +y");
     run(&fake);
     free_all();
 }
@@ -288,6 +305,28 @@ TEST(another_tree_of_the_runtime_is_not_in_the_plan) {
     plan_is(a, SUT_END_PANIC, "backoff(root 15 s) service_panic(a queued) @15 resume(root) +a");
     settle(&fake);
     free_sup(&fake, &below.sup);
+    free_sup(&fake, &other.sup);
+    free_all();
+}
+
+TEST(what_another_tree_waits_for_is_not_in_the_plan) {
+    struct team other;
+    sut_supervisor_init(&other.sup, &fake.tree);
+    struct body *delayed = add_body(&fake, &other.sup, "delayed");
+    struct body *queued = add_body(&fake, &other.sup, "queued");
+    options_of(delayed);
+    delayed->service.backs_off = true;
+    other.sup.policy.threshold = 1.5;
+    serve(&fake);
+    reserve(&fake);
+    sut_supervisor_begin(&other.sup);
+    run(&fake);
+    end_body(&fake, delayed, SUT_END_PANIC);
+    end_body(&fake, queued, SUT_END_PANIC);
+    in_state(delayed, SUT_STATE_BACKING_OFF);
+    in_state(queued, SUT_STATE_QUEUED);
+    plan_is(a, SUT_END_PANIC, "service_panic(a restarting) +a");
+    stop_sup(&fake, &other.sup);
     free_sup(&fake, &other.sup);
     free_all();
 }
@@ -362,6 +401,7 @@ int main(void) {
                                setup),
         cmocka_unit_test_setup(what_is_to_start_starts_and_a_start_that_is_taken_back_is_a_stop,
                                setup),
+        cmocka_unit_test_setup(a_start_in_the_plan_that_is_taken_back_in_its_round_is_no_step, setup),
         cmocka_unit_test_setup(what_has_begun_is_ready_at_once, setup),
         cmocka_unit_test_setup(what_stops_ends_and_is_no_stop_of_the_plan, setup),
         cmocka_unit_test_setup(what_is_being_killed_ends_and_what_is_abandoned_stays, setup),
@@ -369,6 +409,7 @@ int main(void) {
         cmocka_unit_test_setup(supervisors_that_need_attention_get_it, setup),
         cmocka_unit_test_setup(a_stop_of_all_together_and_one_by_force_go_on, setup),
         cmocka_unit_test_setup(another_tree_of_the_runtime_is_not_in_the_plan, setup),
+        cmocka_unit_test_setup(what_another_tree_waits_for_is_not_in_the_plan, setup),
         cmocka_unit_test_setup(siblings_that_a_child_starts_after_are_found_by_their_ids, setup),
         cmocka_unit_test_setup(a_service_that_does_not_live_has_no_plan, setup),
         cmocka_unit_test_setup(a_tree_of_a_thousand_levels_is_no_deeper_than_another, setup),
