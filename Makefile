@@ -41,7 +41,7 @@ LIBS = $(UV_LIBS) -lm -lpthread -ldl
 FLAGS_release = -fno-plt $(if $(findstring clang,$(CC)),,-flto=auto)
 FLAGS_gc = -DSUT_COLLECTS
 FLAGS_fuzz = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
-FLAGS_cover = -O0 -g --coverage
+FLAGS_cover = -O0 -g --coverage -DSUT_SWEPT
 FLAGS_oom = -g -DSUT_SWEPT
 FLAGS_tsan = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 FLAGS_asan = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
@@ -187,7 +187,7 @@ test-faults: ## let system calls fail in turn (by strace), and descriptors and t
 	@+scripts/test.sh build faults
 
 cover: ## say which branches of C and which lines of Lua the tests reach (gcovr)
-	@scripts/deps.sh test cover
+	@scripts/deps.sh test cover faults
 	@rm -rf $(BUILD)/cover
 	@+FLAVOUR=cover OUT=$(BUILD)/cover LUA_CPATH="$(CURDIR)/$(BUILD)/cover/?.so;;" scripts/test.sh build unit spec cover
 

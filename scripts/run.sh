@@ -74,11 +74,11 @@ sim() {
     "$LUA" scripts/sim.lua 5000 0 "$(nproc)"
 }
 
-# swept KINDS FIRST STRIDE: whose requests for memory fail in turn; one, two in a row, and all from there on.
+# swept BUILD KINDS FIRST STRIDE: whose requests for memory fail in turn; one, two in a row, and all from there on.
 swept() {
     for in_a_row in 1 2 0; do
-        LUA_CPATH="$PWD/build/oom/?.so;;" build/oom/host/sweep_host "$PWD/build/oom/sutura/core.so" \
-            spec/host/sweep.lua "$1" "$in_a_row" "$2" "$3" "$(nproc)" || status=$?
+        LUA_CPATH="$PWD/$1/?.so;;" "$1/host/sweep_host" "$PWD/$1/sutura/core.so" \
+            spec/host/sweep.lua "$2" "$in_a_row" "$3" "$4" "$(nproc)" || status=$?
     done
 }
 
@@ -87,18 +87,24 @@ sweep() {
     stride=${STRIDE:-1}
     "$MAKE" --no-print-directory FLAVOUR=oom all build/oom/host/sweep_host >&2 || return
     status=0
-    swept l "$stride" "$stride"
-    swept o 1 1
-    swept u 1 1
-    swept lou "$((stride / 2 + 1))" "$stride"
+    swept build/oom l "$stride" "$stride"
+    swept build/oom o 1 1
+    swept build/oom u 1 1
+    swept build/oom lou "$((stride / 2 + 1))" "$stride"
     return "$status"
 }
 
-# What unit and spec have covered, in the flavour cover; the specs once more for the lines of Lua, which are noted in
-# every process that they start.
+# What unit and spec have covered, in the flavour cover, and what is reached only when memory or a system call fails; the
+# specs once more for the lines of Lua, which are noted in every process that they start.
 cover() {
     mkdir -p "$OUT/lines"
     "$MAKE" --no-print-directory "$OUT/cover.so" >&2 || return
+    {
+        swept "$OUT" lou 1 5
+        swept "$OUT" o 1 1
+        swept "$OUT" u 1 1
+        faults
+    } >&2
     COVER="$PWD/$OUT/lines" LUA_INIT="require 'cover'" \
         "$LUA" "$(command -v busted)" --run=make --exclude-tags=realtime spec >&2
     "$LUA" scripts/cover.lua "$OUT"

@@ -192,11 +192,10 @@ void sut_supervisor_ask(struct sut_supervisor *sup, enum sut_attend what) {
 
 void sut_supervisor_attend(struct sut_supervisor *sup) {
     uint8_t attend = sup->attend;
-    struct sut_service *place = sup->place;
     sup->attend = 0;
     sut_list_remove(&sup->attention);
     if ((attend & SUT_ATTEND_STOP) && sut_supervisor_running(sup)) stop_now(sup, nobody);
     if (attend & SUT_ATTEND_HURRY) hurry_now(sup);
-    if ((attend & SUT_ATTEND_ENDED) && place)
-        sut_service_ended(place, sut_supervisor_end(sup), (struct sut_detail){0});
+    if (attend & SUT_ATTEND_ENDED)
+        sut_service_ended(sup->place, sut_supervisor_end(sup), (struct sut_detail){0});
 }
