@@ -42,7 +42,7 @@ FLAGS_release = -fno-plt $(if $(findstring clang,$(CC)),,-flto=auto)
 FLAGS_gc = -DSUT_COLLECTS
 FLAGS_fuzz = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 FLAGS_cover = -O0 -g --coverage -DSUT_SWEPT
-FLAGS_oom = -g -DSUT_SWEPT
+FLAGS_oom = -g -DSUT_SWEPT -DSUT_UNPOOLED
 FLAGS_tsan = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 FLAGS_asan = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
@@ -52,7 +52,8 @@ say = $(if $(V),,@echo "  $(1)" && )
 SOURCES := $(wildcard csrc/core/*.c csrc/rt/*.c csrc/lua/*.c)
 OBJECTS := $(SOURCES:csrc/%.c=$(OUT)/obj/%.o)
 CORE    := $(filter $(OUT)/obj/core/%,$(OBJECTS))
-TESTS   := $(patsubst spec/c/%.c,$(OUT)/test/%,$(wildcard spec/c/$(or $(SPEC),*_test).c))
+RT      := $(filter $(OUT)/obj/rt/%,$(OBJECTS))
+TESTS   := $(patsubst spec/%.c,$(OUT)/test/%,$(wildcard $(addsuffix $(or $(SPEC),*_test).c,spec/c/ spec/rt/)))
 HOSTS   := $(patsubst spec/host/%.c,$(OUT)/host/%,$(wildcard spec/host/*_host.c))
 RACERS  := $(OUT)/peers/floor $(OUT)/peers/spawn
 MODULE  := $(OUT)/sutura/core.so
@@ -78,9 +79,14 @@ $(OUT)/obj/%.o: csrc/%.c
 	$(call say,cc $<)$(CC) $(FLAGS) $(CFLAGS) $(FLAGS_$(FLAVOUR)) -MMD -MP -Icsrc $(LUA_CFLAGS) $(UV_CFLAGS) -c -o $@ $<
 
 # The core alone, without Lua and libuv: that it links is a test in itself.
-$(OUT)/test/%: spec/c/%.c $(CORE)
+$(OUT)/test/c/%: spec/c/%.c $(CORE)
 	@mkdir -p $(@D)
 	$(call say,cc $<)$(CC) $(FLAGS) $(CFLAGS) $(FLAGS_$(FLAVOUR)) -MMD -MP -Icsrc $(LDFLAGS) -o $@ $(filter %.c %.o,$^) -lcmocka -lm
+
+# And the loop's ring without Lua.
+$(OUT)/test/rt/%: spec/rt/%.c $(CORE) $(RT)
+	@mkdir -p $(@D)
+	$(call say,cc $<)$(CC) $(FLAGS) $(CFLAGS) $(FLAGS_$(FLAVOUR)) -MMD -MP -Icsrc $(UV_CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) -lcmocka $(LIBS)
 
 # Programs that embed Lua, for specs about what the plain interpreter cannot show.
 $(OUT)/host/%: spec/host/%.c

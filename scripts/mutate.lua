@@ -108,7 +108,8 @@ local function chosen(only)
             end
         end
         local spec = mutation.spec
-        if spec and not read("spec/" .. spec .. ".lua") and not read("spec/c/" .. spec .. ".c") then
+        if spec and not read("spec/" .. spec .. ".lua") and not read("spec/c/" .. spec .. ".c")
+            and not read("spec/rt/" .. spec .. ".c") then
             faults[#faults + 1] = ("%s: there is no spec named %s"):format(mutation.name, spec)
         end
         if named[mutation.name] then faults[#faults + 1] = "two mutations are named " .. mutation.name end

@@ -26,7 +26,7 @@ watched() {
 }
 
 build() {
-    if [ -n "$SPEC" ] && [ ! -e "spec/$SPEC.lua" ] && [ ! -e "spec/c/$SPEC.c" ]; then
+    if [ -n "$SPEC" ] && [ ! -e "spec/$SPEC.lua" ] && [ ! -e "spec/c/$SPEC.c" ] && [ ! -e "spec/rt/$SPEC.c" ]; then
         echo "not ok 1 - there is a spec named $SPEC"
     elif said=$("$MAKE" --no-print-directory -j "$(nproc)" tests 2>&1); then
         echo "ok 1 - the module and the C tests build"
@@ -42,10 +42,10 @@ unit() {
     preload= # linked with the sanitizers
     programs=0
     status=0
-    for source in spec/c/${SPEC:-*_test}.c; do
+    for source in spec/c/${SPEC:-*_test}.c spec/rt/${SPEC:-*_test}.c; do
         test -e "$source" || continue
         programs=$((programs + 1))
-        CMOCKA_MESSAGE_OUTPUT=TAP watched "$OUT/test/$(basename "$source" .c)" || status=$?
+        CMOCKA_MESSAGE_OUTPUT=TAP watched "$OUT/test/$(expr "$source" : 'spec/\(.*\)\.c')" || status=$?
         if [ -n "$FAIL_FAST" ] && [ "$status" != 0 ]; then break; fi
     done
     [ "$programs" != 0 ] || echo "1..0"

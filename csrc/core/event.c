@@ -9,8 +9,9 @@
 
 #include <string.h>
 
-/* Free records that a quiet tree keeps; none in the memory sweep, where each reservation shall be able to fail. */
-#ifdef SUT_SWEPT
+/* Free records that a quiet tree keeps; none in the memory sweep, where each reservation shall be
+ * able to fail. */
+#ifdef SUT_UNPOOLED
 enum { POOL_KEPT = 0 };
 #else
 enum { POOL_KEPT = 64 };

@@ -239,8 +239,8 @@ static void fire(struct run *run, struct sut_deadline *due) {
 }
 
 /* Does what is next, in the order of the runtime's runner: what is left of an input, the round
- * under way, what is due, the next round; and time passes when there is nothing else. False: nothing
- * is left to happen. */
+ * under way, what is due, the next round; and time passes when there is nothing else. False:
+ * nothing is left to happen. */
 static bool advance(struct run *run) {
     struct sut_tree *tree = &run->copy.tree;
     struct sut_deadline *due;

@@ -32,8 +32,8 @@ static void timestamp(int64_t wall_us, int digits, char *out, size_t size) {
     int fraction = (int)(wall_us % 1000000) / (digits == 3 ? 1000 : 1);
     struct tm utc;
     char date[32];
-    if (!gmtime_r(&seconds, &utc) || !strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc))
-        date[0] = '\0';
+    (void)gmtime_r(&seconds, &utc); /* every microsecond of 64 bits has a year */
+    (void)strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc);
     (void)snprintf(out, size, "%s.%0*dZ", date, digits, fraction);
 }
 
@@ -63,7 +63,7 @@ size_t sut_notice_text(const struct sut_notice *notice, enum sut_notice_form for
     } else {
         length = snprintf(out, size, "%s %-17s %s\n", when, "stuck", text);
     }
-    return length < 0 ? 0 : (size_t)length < size ? (size_t)length : size - 1;
+    return (size_t)length < size ? (size_t)length : size - 1;
 }
 
 void sut_notice_write(const struct sut_notice *notice) {
