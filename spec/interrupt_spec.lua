@@ -63,18 +63,20 @@ describe("Ctrl-C in a program that", function()
         end
     end)
 
-    it("never waits for long ends it too", function()
-        assert_interrupted(interrupt(READY .. [[
-            local sup = sutura.supervisor("A")
-            sup:add("busy", function()
-                ready()
-                while true do
-                    for _ = 1, 1000 do math.abs(1) end
-                    sutura.yield()
-                end
-            end)
-            sup:serve()
-        ]]))
+    it("never waits for long ends it too, watched or not", function()
+        for _, supervisor in ipairs { 'sutura.supervisor("A")', 'sutura.runtime({ slice = 0 }):supervisor("A")' } do
+            assert_interrupted(interrupt(READY .. "local sup = " .. supervisor .. [[
+
+                sup:add("busy", function()
+                    ready()
+                    while true do
+                        for _ = 1, 1000 do math.abs(1) end
+                        sutura.yield()
+                    end
+                end)
+                sup:serve()
+            ]]))
+        end
     end)
 
     it("spends its time in event hooks ends it, and no hook is blamed", function()
