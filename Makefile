@@ -193,7 +193,7 @@ test-faults: ## let system calls fail in turn (by strace), and descriptors and t
 	@+scripts/test.sh build faults
 
 cover: ## say which branches of C and which lines of Lua the tests reach (gcovr)
-	@scripts/deps.sh test cover faults
+	@scripts/deps.sh test cover
 	@rm -rf $(BUILD)/cover
 	@+FLAVOUR=cover OUT=$(BUILD)/cover LUA_CPATH="$(CURDIR)/$(BUILD)/cover/?.so;;" scripts/test.sh build unit spec cover
 
