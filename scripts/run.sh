@@ -74,11 +74,11 @@ sim() {
     "$LUA" scripts/sim.lua 5000 0 "$(nproc)"
 }
 
-# swept BUILD KINDS FIRST STRIDE: whose requests for memory fail in turn; one, two in a row, and all from there on.
+# swept BUILD SCENARIO KINDS FIRST STRIDE: whose requests for memory fail in turn; one, two in a row, and all from there on.
 swept() {
     for in_a_row in 1 2 0; do
         LUA_CPATH="$PWD/$1/?.so;;" "$1/host/sweep_host" "$PWD/$1/sutura/core.so" \
-            spec/host/sweep.lua "$2" "$in_a_row" "$3" "$4" "$(nproc)" || status=$?
+            "spec/host/$2.lua" "$3" "$in_a_row" "$4" "$5" "$(nproc)" || status=$?
     done
 }
 
@@ -87,10 +87,12 @@ sweep() {
     stride=${STRIDE:-1}
     "$MAKE" --no-print-directory FLAVOUR=oom all build/oom/host/sweep_host >&2 || return
     status=0
-    swept build/oom l "$stride" "$stride"
-    swept build/oom o 1 1
-    swept build/oom u 1 1
-    swept build/oom lou "$((stride / 2 + 1))" "$stride"
+    swept build/oom sweep l "$stride" "$stride"
+    swept build/oom sweep o 1 1
+    swept build/oom sweep u 1 1
+    swept build/oom sweep lou "$((stride / 2 + 1))" "$stride"
+    swept build/oom sweep_hogs l "$stride" "$stride"
+    swept build/oom sweep_hogs o 1 1
     return "$status"
 }
 
@@ -101,9 +103,11 @@ cover() {
     mkdir -p "$OUT/lines"
     "$MAKE" --no-print-directory "$OUT/cover.so" >&2 || return
     {
-        swept "$OUT" lou 1 5
-        swept "$OUT" o 1 1
-        swept "$OUT" u 1 1
+        swept "$OUT" sweep lou 1 5
+        swept "$OUT" sweep o 1 1
+        swept "$OUT" sweep u 1 1
+        swept "$OUT" sweep_hogs l 1 25
+        swept "$OUT" sweep_hogs o 1 1
     } >&2
     COVER="$PWD/$OUT/lines" LUA_INIT="require 'cover'" \
         "$LUA" "$(command -v busted)" --run=make --exclude-tags=realtime spec >&2

@@ -239,6 +239,23 @@ TEST(what_is_being_killed_ends_and_what_is_abandoned_stays) {
     free_all();
 }
 
+TEST(what_an_error_was_raised_in_gives_in) {
+    b->script = BUSY;
+    fake.tree.grace_ns = SECONDS(2);
+    options_of(b);
+    b->service.shutdown = SUT_SHUTDOWN_TIME;
+    b->service.options->shutdown_ms = 3000;
+    serve(&fake);
+    reserve(&fake);
+    sut_service_stop(&b->service, SUT_AFTER_RESTART);
+    pass(&fake, SECONDS(3));
+    in_state(b, SUT_STATE_DYING);
+    plan_is(a, SUT_END_PANIC, "service_panic(a restarting) +a +b");
+    b->script = OBEY;
+    run(&fake);
+    free_all();
+}
+
 TEST(delays_that_nobody_has_said_yet_are_taken_as_they_are) {
     root->policy.threshold = 1.5;
     options_of(a);
@@ -406,6 +423,7 @@ int main(void) {
         cmocka_unit_test_setup(what_has_begun_is_ready_at_once, setup),
         cmocka_unit_test_setup(what_stops_ends_and_is_no_stop_of_the_plan, setup),
         cmocka_unit_test_setup(what_is_being_killed_ends_and_what_is_abandoned_stays, setup),
+        cmocka_unit_test_setup(what_an_error_was_raised_in_gives_in, setup),
         cmocka_unit_test_setup(delays_that_nobody_has_said_yet_are_taken_as_they_are, setup),
         cmocka_unit_test_setup(supervisors_that_need_attention_get_it, setup),
         cmocka_unit_test_setup(a_stop_of_all_together_and_one_by_force_go_on, setup),
