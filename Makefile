@@ -200,7 +200,7 @@ cover: ## say which branches of C and which lines of Lua the tests reach (gcovr)
 SECONDS ?= 60
 TARGET  ?= core options event tree
 
-fuzz: ## fuzz the core, options, events and tree files, two at a time (clang); SECONDS=n each, TARGET=name
+fuzz: ## fuzz the core, options, events and tree files, two at a time (clang); SECONDS=n each, TARGET=name, SEED=n
 	@scripts/deps.sh test fuzz
 	@$(MAKE) --no-print-directory CC=clang-14 FLAVOUR=fuzz $(BUILD)/fuzz/fuzz/core $(BUILD)/fuzz/fuzz/lua
 	@+BUILD=$(BUILD) scripts/fuzz.sh $(SECONDS) $(TARGET)

@@ -5,10 +5,11 @@
 #
 # Fuzzes each target for so long, two at a time, from its corpus in spec/fuzz/corpus. Inputs that reach
 # something new are kept beside the build, for `MERGE=1`, which takes the best of them into the corpus.
-# Says one line a target; shows what a target said that crashed, and keeps the input.
+# SEED=n makes it try the same inputs as another run of the same build, as far as the time goes. Says one line a target;
+# shows what a target said that crashed, and keeps the input.
 set -u
 
-: "${BUILD:=build}" "${MERGE:=}"
+: "${BUILD:=build}" "${MERGE:=}" "${SEED:=0}"
 seconds=$1
 shift
 
@@ -24,7 +25,7 @@ fuzz() {
     command "$1"
     work=$BUILD/fuzz/$1
     mkdir -p "$work/new" "$work/crashes"
-    SUTURA_FUZZ=$script "$fuzzer" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 -max_len=2048 \
+    SUTURA_FUZZ=$script "$fuzzer" -seed="$SEED" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 -max_len=2048 \
         -print_final_stats=1 -artifact_prefix="$work/crashes/" "$work/new" "spec/fuzz/corpus/$1" >"$work/log" 2>&1
     status=$?
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/log")

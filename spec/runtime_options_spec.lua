@@ -37,5 +37,7 @@ describe("the options of a runtime", function()
         assert.equal("runtime: field 'seed': expected a finite number, got the string \"x\"", refusal({ seed = "x" }))
         assert.equal("runtime: field 'epoch': expected a finite number, got the number NaN",
             refusal({ epoch = 0 / 0 }))
+        assert.matches("bad argument 'preempt_signal' to 'runtime' %(the name of a signal that can be caught expected",
+            refusal({ preempt_signal = "SIGKILL" }))
     end)
 end)

@@ -101,28 +101,23 @@ static const struct sut_above measured = ABOVE(resume_measured);
  * for what real time does is no part of that. */
 #define SLICE_S 0.05
 
+/* What options may hold has been checked in Lua (sutura.runtime_options). */
 static double option(lua_State *L, int opts, const char *name, double fallback) {
     double value = fallback;
-    if (lua_getfield(L, opts, name) != LUA_TNIL) {
-        if (lua_type(L, -1) != LUA_TNUMBER || lua_tonumber(L, -1) != lua_tonumber(L, -1))
-            sut_misuse(L, "runtime", name, "a number", lua_gettop(L));
-        value = lua_tonumber(L, -1);
-    }
+    if (lua_getfield(L, opts, name) != LUA_TNIL) value = lua_tonumber(L, -1);
     lua_pop(L, 1);
     return value;
 }
 
-static enum sut_clock clock_option(lua_State *L, int opts) {
-    enum sut_clock clock = SUT_CLOCK_REAL;
-    if (lua_getfield(L, opts, "clock") != LUA_TNIL) {
-        const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
-        if (strcmp(text, "virtual") == 0)
-            clock = SUT_CLOCK_VIRTUAL;
-        else if (strcmp(text, "real") != 0)
-            sut_misuse(L, "runtime", "clock", "\"real\" or \"virtual\"", lua_gettop(L));
-    }
+/* Whether the option holds this one of its words. */
+static bool is_option(lua_State *L, int opts, const char *name, const char *word) {
+    const char *text;
+    bool same;
+    lua_getfield(L, opts, name);
+    text = lua_tostring(L, -1);
+    same = text && strcmp(text, word) == 0;
     lua_pop(L, 1);
-    return clock;
+    return same;
 }
 
 static bool flag_option(lua_State *L, int opts, const char *name) {
@@ -131,13 +126,6 @@ static bool flag_option(lua_State *L, int opts, const char *name) {
     value = lua_toboolean(L, -1);
     lua_pop(L, 1);
     return value;
-}
-
-static uint8_t unkillable_option(lua_State *L, int opts) {
-    bool aborts = lua_getfield(L, opts, "on_unkillable") == LUA_TSTRING &&
-                  strcmp(lua_tostring(L, -1), "abort") == 0;
-    lua_pop(L, 1);
-    return aborts ? SUT_UNKILLABLE_ABORT : SUT_UNKILLABLE_REPORT;
 }
 
 /* The signal is one for the whole Lua state: the first runtime to name one chooses. */
@@ -160,13 +148,9 @@ static void choose_signal(lua_State *L, struct sut_lua *self, int opts) {
 
 static void check_options(lua_State *L, int opts) {
     sut_push_handler(L, "runtime_options");
-    if (lua_isfunction(L, -1)) {
-        lua_pushvalue(L, opts);
-        lua_pushinteger(L, 3);
-        lua_call(L, 2, 0);
-    } else {
-        lua_pop(L, 1);
-    }
+    lua_pushvalue(L, opts);
+    lua_pushinteger(L, 3);
+    lua_call(L, 2, 0);
 }
 
 static uint64_t random_seed(void) {
@@ -247,6 +231,7 @@ int sut_runtime_new(lua_State *L) {
     double budget;
     double grace;
     double slice;
+    enum sut_clock clock;
     if (lua_isnoneornil(L, 1)) {
         lua_settop(L, 0);
         lua_newtable(L);
@@ -256,16 +241,14 @@ int sut_runtime_new(lua_State *L) {
     choose_signal(L, self, 1);
     seed = option(L, 1, "seed", (double)NAN);
     budget = option(L, 1, "close_budget", 0.1);
-    if (!(budget >= 0))
-        return luaL_error(
-            L, "bad argument 'close_budget' to 'runtime' (seconds, 0 or more, expected)");
     grace = option(L, 1, "kill_grace", 0.1);
-    slice = option(L, 1, "slice", clock_option(L, 1) == SUT_CLOCK_VIRTUAL ? 0 : SLICE_S);
-    rt = push_runtime(L, self, clock_option(L, 1));
+    clock = is_option(L, 1, "clock", "virtual") ? SUT_CLOCK_VIRTUAL : SUT_CLOCK_REAL;
+    slice = option(L, 1, "slice", clock == SUT_CLOCK_VIRTUAL ? 0 : SLICE_S);
+    rt = push_runtime(L, self, clock);
     rt->close_budget_ns = sut_ns(budget);
     rt->rt.tree.grace_ns = sut_ns(grace);
     rt->rt.slice_ns = sut_ns(slice);
-    rt->rt.unkillable = unkillable_option(L, 1);
+    if (is_option(L, 1, "on_unkillable", "abort")) rt->rt.unkillable = SUT_UNKILLABLE_ABORT;
     rt->accounting = flag_option(L, 1, "accounting");
     if (rt->accounting) rt->rt.above = &measured;
     rt->epoch_s = option(L, 1, "epoch", 0);
