@@ -181,6 +181,13 @@ describe("a panic's stack trace", function()
         assert.is_nil(event.stacktrace:find("service_main", 1, true))
     end)
 
+    it("have what there is room for of a name that is longer than that", function()
+        local name = ("n"):rep(100)
+        local event = panic_of(load(("local function %s() error('here') end %s() return 1"):format(name, name)))
+        assert.matches("in local 'n+'", event.stacktrace)
+        assert.equal(47, #event.stacktrace:match("'(n+)'"))
+    end)
+
     it("has a section for each coroutine that an error has left by wrap", function()
         local event = panic_of(function()
             local outer = coroutine.wrap(function()

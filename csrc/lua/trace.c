@@ -192,14 +192,13 @@ static void add_bytes(struct text *text, const char *bytes, size_t length) {
 
 static void add(struct text *text, const char *words) { add_bytes(text, words, strlen(words)); }
 
+/* Of a line, or of levels: none is negative. */
 static void add_number(struct text *text, int number) {
     char digits[12];
     char *first = digits + sizeof digits;
-    unsigned rest = number < 0 ? 0U - (unsigned)number : (unsigned)number;
     do
-        *--first = (char)('0' + rest % 10);
-    while ((rest /= 10) != 0);
-    if (number < 0) *--first = '-';
+        *--first = (char)('0' + number % 10);
+    while ((number /= 10) != 0);
     add_bytes(text, first, (size_t)(digits + sizeof digits - first));
 }
 
@@ -249,7 +248,6 @@ static void add_gap(struct text *text, const struct sut_trace *trace, int at) {
 
 size_t sut_trace_text(const struct sut_trace *trace, char *out, size_t size) {
     struct text text = {.out = out, .size = size};
-    if (!size) return 0;
     add(&text, "stack traceback:");
     for (int i = 0; i < trace->count; i++) {
         add_gap(&text, trace, i);
