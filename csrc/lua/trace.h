@@ -62,7 +62,8 @@ enum sut_level sut_trace_level(lua_State *L, int level, lua_CFunction hidden, lu
 void sut_trace_walk(struct sut_trace *trace, lua_State *L, int level, lua_CFunction hidden);
 
 /* Writes the text into `out` ("stack traceback:\n\tfile.lua:12: in function 'name'\n..."),
- * NUL-terminated and cut at size, which is not 0; returns the length written. Same look as Lua's own traceback. */
+ * NUL-terminated and cut at size, which is not 0; returns the length written. Same look as Lua's
+ * own traceback. */
 size_t sut_trace_text(const struct sut_trace *trace, char *out, size_t size);
 
 /* Pushes the array of frames: { source=, line=, name=, what="Lua"|"C"|"main" } each, without line
