@@ -23,15 +23,15 @@ static void check_child(lua_State *L, struct sut_lua_supervisor *sup,
                         struct sut_lua_supervisor *child) {
     sut_check_kept(L, child, "add");
     if (child->rt != sup->rt)
-        luaL_error(L, "add: supervisor '%s' belongs to another runtime than '%s'", child->name,
-                   sup->name);
+        luaL_error(L, "add: supervisor '%s' belongs to another runtime than '%s'",
+                   sut_shown_name(L, child), sut_shown_name(L, sup));
     if (is_under(&sup->core, &child->core))
-        luaL_error(L, "add: supervisor '%s' would be under itself", child->name);
+        luaL_error(L, "add: supervisor '%s' would be under itself", sut_shown_name(L, child));
     if (sut_supervisor_placed(&child->core))
-        luaL_error(L, "add: supervisor '%s' is under '%s' already", child->name,
-                   sut_supervisor_of(child->core.place->parent)->name);
+        luaL_error(L, "add: supervisor '%s' is under '%s' already", sut_shown_name(L, child),
+                   sut_shown_name(L, sut_supervisor_of(child->core.place->parent)));
     if (sut_supervisor_lives(&child->core))
-        luaL_error(L, "add: supervisor '%s' is being served already", child->name);
+        luaL_error(L, "add: supervisor '%s' is being served already", sut_shown_name(L, child));
 }
 
 static void give_hook(lua_State *L, int from, struct sut_supervisor *sup) {
@@ -70,7 +70,7 @@ static void pass_hook_down(lua_State *L, int from, struct sut_supervisor *top) {
 void sut_check_takes_any(lua_State *L, const struct sut_lua_supervisor *sup, const char *fn) {
     if (sup->template)
         luaL_error(L, "%s: '%s' is a template, whose children are started: t:start(arg)", fn,
-                   sup->name);
+                   sut_shown_name(L, sup));
 }
 
 static struct sut_lua_service *new_service(const char *name, size_t length, int body, int ref) {
@@ -113,8 +113,8 @@ static struct sut_lua_supervisor *push_contained(lua_State *L, struct sut_lua_su
     if (!inner || !inner->name || inner->core.place || is_under(&sup->core, &inner->core))
         return NULL;
     if (inner->rt != sup->rt)
-        luaL_error(L, "add: supervisor '%s' belongs to another runtime than '%s'", inner->name,
-                   sup->name);
+        luaL_error(L, "add: supervisor '%s' belongs to another runtime than '%s'",
+                   sut_shown_name(L, inner), sut_shown_name(L, sup));
     return inner;
 }
 

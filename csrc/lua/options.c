@@ -134,9 +134,11 @@ static void check_after(lua_State *L, const struct sut_lua_supervisor *sup, int 
     for (uint32_t i = 0; i < count; i++) {
         int more = 0;
         (void)lua_rawgeti(L, -1, (lua_Integer)i + 1);
-        if (!sibling(L, sup, &more))
+        if (!sibling(L, sup, &more)) {
+            const char *name = sut_shown(L, lua_tostring(L, -1), lua_rawlen(L, -1));
             luaL_error(L, "add: field 'after': supervisor '%s' has %s service named \"%s\"",
-                       sup->name, more ? "more than one" : "no", lua_tostring(L, -1));
+                       sut_shown_name(L, sup), more ? "more than one" : "no", name);
+        }
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
@@ -149,7 +151,7 @@ void sut_options_check(lua_State *L, const struct sut_lua_supervisor *sup, int o
         luaL_error(L,
                    "add: field 'significant' is true, but field 'auto_shutdown' of supervisor "
                    "'%s' is \"never\"",
-                   sup->name);
+                   sut_shown_name(L, sup));
 }
 
 /* ---- what the service keeps ---- */

@@ -67,13 +67,15 @@ int sut_push_reason(lua_State *L, int index) {
 }
 
 static void check_can_serve(lua_State *L, struct sut_lua_supervisor *sup, const char *fn) {
-    if (sup->rt->ending) luaL_error(L, "%s: the runtime of '%s' is being closed", fn, sup->name);
+    if (sup->rt->ending)
+        luaL_error(L, "%s: the runtime of '%s' is being closed", fn, sut_shown_name(L, sup));
     if (sut_supervisor_placed(&sup->core))
-        luaL_error(L, "%s: supervisor '%s' is under '%s', which serves it", fn, sup->name,
-                   sut_supervisor_of(sup->core.place->parent)->name);
+        luaL_error(L, "%s: supervisor '%s' is under '%s', which serves it", fn,
+                   sut_shown_name(L, sup),
+                   sut_shown_name(L, sut_supervisor_of(sup->core.place->parent)));
     if (sup->core.state != SUT_SUPERVISOR_NOT_RUNNING &&
         sup->core.state != SUT_SUPERVISOR_TERMINATED)
-        luaL_error(L, "%s: supervisor '%s' is being served already", fn, sup->name);
+        luaL_error(L, "%s: supervisor '%s' is being served already", fn, sut_shown_name(L, sup));
 }
 
 /* Checks the context at index 2, and puts one derived from it in its place when it is a service's:
@@ -87,7 +89,7 @@ static void check_context(lua_State *L, const struct sut_lua_supervisor *sup, co
     }
     if (sut_context_runtime(L, 2) != sup->rt)
         luaL_error(L, "bad argument 'ctx' to '%s' (a context of the runtime of '%s' expected)", fn,
-                   sup->name);
+                   sut_shown_name(L, sup));
     if (context->kind != SUT_CONTEXT_SERVICE) return;
     (void)sut_context_new(L, SUT_CONTEXT_CANCEL, sup->rt, 2);
     lua_replace(L, 2);

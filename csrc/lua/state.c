@@ -49,6 +49,13 @@ void sut_push_handler(lua_State *L, const char *name) {
     lua_remove(L, -2);
 }
 
+const char *sut_shown(lua_State *L, const char *text, size_t length) {
+    sut_push_handler(L, "shown");
+    (void)lua_pushlstring(L, text, length);
+    lua_call(L, 1, 1);
+    return lua_tostring(L, -1);
+}
+
 /* An integer is found faster than a pointer. */
 static lua_Integer key_of(const void *object) { return (lua_Integer)(intptr_t)object; }
 

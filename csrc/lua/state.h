@@ -128,6 +128,10 @@ bool sut_has_type(lua_State *L, const struct sut_lua *self, int index, enum sut_
 /* Pushes handlers[name]. */
 void sut_push_handler(lua_State *L, const char *name);
 
+/* Pushes a text of the user's as a message may have it, on one line and bounded, and returns that.
+ * May raise for memory. */
+const char *sut_shown(lua_State *L, const char *text, size_t length);
+
 /* Names in step with the array in module.c. */
 enum sut_error {
     SUT_CANCELED = 1,

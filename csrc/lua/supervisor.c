@@ -27,10 +27,15 @@ struct sut_lua_supervisor *sut_check_supervisor(lua_State *L, int arg, const cha
     return sup;
 }
 
+const char *sut_shown_name(lua_State *L, const struct sut_lua_supervisor *sup) {
+    return sut_shown(L, sup->name, sup->name_length);
+}
+
 void sut_check_same_runtime(lua_State *L, struct sut_lua *self, struct sut_lua_supervisor *sup,
                             const char *fn) {
     if (self->runtime && self->runtime != sup->rt)
-        luaL_error(L, "'%s': supervisor '%s' belongs to another runtime", fn, sup->name);
+        luaL_error(L, "'%s': supervisor '%s' belongs to another runtime", fn,
+                   sut_shown_name(L, sup));
 }
 
 void sut_prepare(lua_State *L, struct sut_lua_runtime *rt) {

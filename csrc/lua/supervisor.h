@@ -70,6 +70,9 @@ struct sut_lua_supervisor *sut_check_supervisor(lua_State *L, int arg, const cha
 /* The supervisor at the index, or NULL. */
 struct sut_lua_supervisor *sut_to_supervisor(lua_State *L, int index);
 
+/* Pushes and returns its name as a message may have it (sut_shown). */
+const char *sut_shown_name(lua_State *L, const struct sut_lua_supervisor *sup);
+
 /* Raises unless the caller may give the supervisor's runtime an input. */
 void sut_check_same_runtime(lua_State *L, struct sut_lua *self, struct sut_lua_supervisor *sup,
                             const char *fn);

@@ -114,7 +114,8 @@ int sut_supervisor_start_child(lua_State *L) {
     struct sut_token *token;
     sut_check_same_runtime(L, sut_self(L), sup, "start");
     if (!sup->template)
-        return luaL_error(L, "start: '%s' is no template: see sup:template", sup->name);
+        return luaL_error(L, "start: '%s' is no template: see sup:template",
+                          sut_shown_name(L, sup));
     lua_settop(L, 3);
     check_name(L);
     if (!sut_supervisor_running(&sup->core)) return sut_fail(L, SUT_ERR_NOT_RUNNING);

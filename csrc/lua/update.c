@@ -151,7 +151,7 @@ static void check_template(lua_State *L, int spec, const struct sut_lua_supervis
     if (is_other(L, spec, "strategy", "one_for_one")) field = "strategy";
     if (field)
         luaL_error(L, "update: field '%s' of the template '%s' cannot be changed", field,
-                   sup->name);
+                   sut_shown_name(L, sup));
 }
 
 /* What the whole of the supervisor must allow, beyond each field. */
@@ -165,7 +165,8 @@ static void check_update(lua_State *L, int spec, const struct sut_lua_supervisor
             luaL_error(L,
                        "update: field 'auto_shutdown' is \"never\", but service \"%s\" of '%s' is "
                        "significant",
-                       sut_service_text(service), sup->name);
+                       sut_shown(L, sut_service_text(service), service->name.length),
+                       sut_shown_name(L, sup));
     if (sup->template) check_template(L, spec, sup);
 }
 

@@ -31,6 +31,7 @@ local dump = require "sutura.dump"
 local errors = require "sutura.errors"
 local event = require "sutura.event"
 local log = require "sutura.log"
+local misuse = require "sutura.misuse"
 local partition = require "sutura.partition"
 local check_runtime_options = require "sutura.runtime_options"
 local spec = require "sutura.spec"
@@ -54,6 +55,7 @@ core.setup({
         local normal = spec.supervisor(core, name, given, level + 1)
         return normal
     end,
+    shown = misuse.shown,
     runtime_options = function(given, level)
         check_runtime_options(given, level + 1)
     end,

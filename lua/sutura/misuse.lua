@@ -21,6 +21,13 @@ local function article(kind)
     return (kind:find("^[aeiou]") and "an " or "a ") .. kind
 end
 
+--- A text of the user's for a message: on one line, and not longer than that allows.
+---@param given string
+---@return string
+function misuse.shown(given)
+    return text.line(given, SHOWN)
+end
+
 --- What came: the type of a value, and the value if it is short.
 ---@param value any
 ---@return string
@@ -29,7 +36,7 @@ function misuse.describe(value)
     if kind == "nil" then
         return "nil"
     elseif kind == "string" then
-        return ('the string "%s"'):format(text.line(value, SHOWN))
+        return ('the string "%s"'):format(misuse.shown(value))
     elseif value ~= value then
         return "the number NaN"
     elseif kind == "number" or kind == "boolean" then
@@ -38,7 +45,7 @@ function misuse.describe(value)
     local metatable = debug.getmetatable(value)
     local name = type(metatable) == "table" and rawget(metatable, "__name")
     if type(name) == "string" then
-        return ("%s (%s)"):format(article(kind), text.line(name, SHOWN))
+        return ("%s (%s)"):format(article(kind), misuse.shown(name))
     end
     return article(kind)
 end

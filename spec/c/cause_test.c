@@ -142,6 +142,20 @@ TEST(a_call_on_one_that_does_not_run_is_heeded_when_something_follows) {
     finish();
 }
 
+TEST(a_call_to_start_one_that_waits_for_its_group_changes_nothing) {
+    a->script = STUBBORN;
+    end_body(&fake, c, SUT_END_PANIC);
+    run(&fake);
+    in_state(c, SUT_STATE_WAITING);
+    request(c, SUT_AFTER_RESTART, b);
+    blames(c, "c");
+    assert_true(sut_service_heeds(&c->service, SUT_AFTER_KEEP));
+    assert_true(sut_service_heeds(&c->service, SUT_AFTER_FORGET));
+    end_body(&fake, a, SUT_END_CANCELED);
+    run(&fake);
+    finish();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_member_blames_who_failed_and_what_is_below_it_too, setup),
@@ -151,6 +165,7 @@ int main(void) {
         cmocka_unit_test_setup(a_call_is_heeded_when_it_changes_what_follows, setup),
         cmocka_unit_test_setup(a_call_on_one_that_does_not_run_is_heeded_when_something_follows,
                                setup),
+        cmocka_unit_test_setup(a_call_to_start_one_that_waits_for_its_group_changes_nothing, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
