@@ -48,7 +48,7 @@ void sut_events_done(struct sut_events *events) {
     struct sut_event *event = events->first;
     events->first = event->next;
     if (!events->first) events->last = NULL;
-    if (events->free_count >= POOL_KEPT) {
+    if (events->free_count + 1 > POOL_KEPT) {
         sut_free(event);
         return;
     }
