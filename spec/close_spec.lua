@@ -141,6 +141,23 @@ describe("a closer of a service that is closed by force", function()
         assert.equal(11, rt:now())
     end))
 
+    it("may run coroutines, whose yields are its own", virtual.test(function(rt)
+        local log = {}
+        local sup = serve(rt, function()
+            local _ <close> = closing(function()
+                for word in coroutine.wrap(function()
+                    coroutine.yield("one")
+                    coroutine.yield("two")
+                end) do
+                    log[#log + 1] = word
+                end
+            end)
+            hang()
+        end)
+        assert.is_true(sup:stop()[1].killed)
+        assert.same({ "one", "two" }, log)
+    end))
+
     it("is in the runtime of its service", virtual.test(function(rt)
         local at, context
         local sup = serve(rt, function()

@@ -208,8 +208,12 @@ return {
 
     -- ---- waiting ----
 
-    ring("wait.c", { name = "shield-lets-cancellation-through", spec = "shield_spec",
+    ring("coroutine.h", { name = "shield-lets-cancellation-through", spec = "shield_spec",
         from = "co->cancelled && co->shields == 0", to = "co->cancelled" }),
+    ring("coroutine.c", { name = "closer-still-waits", spec = "close_spec",
+        from = "co->wait = SUT_WAIT_NONE; /*", to = "/*" }),
+    ring("nested.c", { name = "inner-wait-is-a-strangers", spec = "nested_spec",
+        from = "current->woken == SUT_WOKEN_GOES_ON && ", to = "" }),
     ring("coroutine.c", { name = "cancellation-comes-once", spec = "wait_spec",
         from = "co->cancelled = true;", to = "co->cancelled = co->shields > 0;" }),
     ring("await.c", { name = "second-resume-replaces-the-first", spec = "await_spec",
@@ -222,7 +226,7 @@ return {
     ring("mailbox.c", { name = "one-asked-to-stop-keeps-its-value-waiting", spec = "mailbox_spec",
         from = "if (box->count) wake_first(box); /*", to = "/*" }),
     ring("mailbox.c", { name = "one-who-is-asked-to-stop-takes-a-value", spec = "mailbox_spec",
-        from = "if (box->count && !is_asked(co))", to = "if (box->count)" }),
+        from = "if (box->count && !sut_is_asked(co))", to = "if (box->count)" }),
     ring("mailbox.c", { name = "mailbox-keeps-what-was-received", spec = "mailbox_spec",
         from = "    lua_pushnil(L);\n    lua_rawseti(L, 2, place);", to = "" }),
     ring("mailbox.c", { name = "stolen-value-is-a-timeout", spec = "mailbox_spec",

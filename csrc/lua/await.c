@@ -169,8 +169,7 @@ int sut_await(lua_State *L) {
         sut_misuse(L, "await", "start", "function", ARG_START);
     limit = sut_check_span(L, ARG_LIMIT, "await", "limit", SUT_NEVER);
     co = sut_wait_begin(L, self, NULL, "await");
-    if (co->cancelled && co->shields == 0)
-        return sut_wait(L, self, co, SUT_WAIT_YIELD, SUT_NEVER, refused, 0);
+    if (sut_is_asked(co)) return sut_wait(L, self, co, SUT_WAIT_YIELD, SUT_NEVER, refused, 0);
     deadline = sut_time_after(sut_runtime_now(&sut_rt(co)->rt), limit);
     lua_settop(L, ARG_LIMIT);
     push_await(L, co);

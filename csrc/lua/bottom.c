@@ -90,34 +90,3 @@ int sut_raise_stranger(lua_State *L) {
     if (co) ended_by_stranger(co);
     return luaL_error(L, "a coroutine that waits in sutura was resumed by somebody else");
 }
-
-int sut_coroutine_resume(struct sut_coroutine *co, int args, int *results) {
-    struct sut_lua *self = sut_rt(co)->self;
-    lua_State *active = self->active;
-    lua_State *from = self->from;
-    struct sut_coroutine *current = self->current;
-    struct sut_lua_runtime *runtime = self->runtime;
-    int status;
-    sut_watchdog_turn(&self->preempt.watchdog);
-    self->active = co->thread;
-    self->from = co->thread;
-    self->current = co;
-    self->runtime = sut_rt(co);
-    co->resumes++;
-    if (co->wait == SUT_WAIT_PREEMPTED) sut_preempt_resume(self, co);
-    status = lua_resume(co->thread, from, args, results);
-    SUT_COLLECT(self->main);
-    self->active = active;
-    self->from = from;
-    self->current = current;
-    self->runtime = runtime;
-    if (sut_watchdog_ticked(&self->preempt.watchdog)) sut_preempt_after(self, co);
-    return status;
-}
-
-bool sut_has_given_way(struct sut_coroutine *co, int results) {
-    bool waits =
-        co->wait == SUT_WAIT_PREEMPTED || (co->wait != SUT_WAIT_NONE && sut_is_wait(co->thread));
-    if (waits) lua_pop(co->thread, results);
-    return waits;
-}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Waking, cancelling and closing coroutines. How they are resumed is in resume.c.
+ * Waking, cancelling and closing coroutines. How they are resumed is in resume.h.
  */
 #include "lua/coroutine.h"
 
@@ -10,12 +10,6 @@
 #include "rt/thread_local.h"
 
 #include <uv.h>
-
-static char wait_tag; /* its address is what a wait yields */
-
-void sut_push_wait(lua_State *L) { lua_pushlightuserdata(L, &wait_tag); }
-
-bool sut_is_wait(lua_State *L) { return lua_gettop(L) > 0 && lua_touserdata(L, -1) == &wait_tag; }
 
 struct sut_lua_runtime *sut_rt(const struct sut_coroutine *co) {
     const struct sut_lua_service *service;
@@ -142,6 +136,7 @@ int sut_coroutine_close(struct sut_coroutine *co) {
     uint64_t outer_deadline = close_deadline;
     int status;
     co->closing = true;
+    co->wait = SUT_WAIT_NONE; /* what its closers run is not what it waited for */
     self->current = co;
     self->runtime = sut_rt(co);
     close_deadline = uv_hrtime() + (uint64_t)sut_rt(co)->close_budget_ns;

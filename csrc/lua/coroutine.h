@@ -36,11 +36,12 @@ enum sut_wait {
 /* Why a wait is over. */
 enum sut_woken {
     SUT_WOKEN_NOT,
-    SUT_WOKEN_READY,  /* what was waited for has come */
-    SUT_WOKEN_TIME,   /* the limit has passed */
-    SUT_WOKEN_FAILED, /* what was waited for will not come */
-    SUT_WOKEN_CANCEL, /* asked to stop */
-    SUT_WOKEN_BROKEN  /* the main program only: deadlock, or Ctrl-C */
+    SUT_WOKEN_READY,   /* what was waited for has come */
+    SUT_WOKEN_TIME,    /* the limit has passed */
+    SUT_WOKEN_FAILED,  /* what was waited for will not come */
+    SUT_WOKEN_CANCEL,  /* asked to stop */
+    SUT_WOKEN_GOES_ON, /* it was preempted, and nothing was waited for */
+    SUT_WOKEN_BROKEN   /* the main program only: deadlock, or Ctrl-C */
 };
 
 struct sut_await; /* csrc/lua/await.c */
@@ -58,7 +59,7 @@ struct sut_coroutine {
     uint16_t shields;         /* depth of sutura.shield */
     /* The rest of the word, in bits: a signal handler may read them, on the loop's thread. */
     enum sut_coroutine_kind kind : 2;
-    enum sut_wait wait : 4;
+    enum sut_wait wait : 4; /* NONE from each resume on, until it waits again */
     enum sut_woken woken : 3;
     unsigned status : 3; /* Lua's, of its body once that has ended */
     bool cancelled : 1;  /* asked to stop: sticky */
@@ -90,12 +91,16 @@ void sut_wake_all(struct sut_list *waiters, enum sut_woken woken);
 /* Asks it to stop: sticky. True when it will be resumed for that. Cannot fail. */
 bool sut_coroutine_cancel(struct sut_coroutine *co);
 
-/* After a resume that gave LUA_YIELD, with that many results: true for one of our waits or a
- * preemption, whose results are dropped. */
-bool sut_has_given_way(struct sut_coroutine *co, int results);
+/* After a resume that gave LUA_YIELD: true for one of our waits or a preemption, which yield
+ * nothing; false when its code has yielded to nobody. */
+static inline bool sut_has_given_way(const struct sut_coroutine *co) {
+    return co->wait != SUT_WAIT_NONE;
+}
 
-/* Resumes it, as the current one, with that many arguments on its stack. Returns Lua's status. */
-int sut_coroutine_resume(struct sut_coroutine *co, int args, int *results);
+/* Asked to stop, and not inside a shield. */
+static inline bool sut_is_asked(const struct sut_coroutine *co) {
+    return co->cancelled && co->shields == 0;
+}
 
 /* Closes the thread and every coroutine nested in it by force, innermost first, each with what is
  * left of the close budget. Returns LUA_OK or the status of the first failing closer, whose error
@@ -132,12 +137,6 @@ int sut_raise_stranger(lua_State *L);
 /* Adds the frames of a thread that waits or runs and of all nested in it, innermost first. Never
  * raises. */
 void sut_trace_chain(struct sut_trace *trace, lua_State *thread);
-
-/* True when `L`'s top value is the tag of one of our waits. */
-bool sut_is_wait(lua_State *L);
-
-/* Pushes the tag. */
-void sut_push_wait(lua_State *L);
 
 /* The guard's __close and __gc have come: unless the run is over, a stranger has closed the thread.
  * Never raises. */

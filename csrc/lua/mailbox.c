@@ -85,9 +85,6 @@ static int mailbox_send(lua_State *L) {
 
 /* ---- receiving ---- */
 
-/* Who was asked to stop receives nothing any more, but under a shield. */
-static bool is_asked(const struct sut_coroutine *co) { return co->cancelled && co->shields == 0; }
-
 static int take(lua_State *L, struct sut_mailbox *box) {
     lua_Integer place = place_of(box, 0);
     (void)lua_getiuservalue(L, 1, BOX_VALUES);
@@ -110,7 +107,7 @@ static int received(lua_State *L, int status, lua_KContext deadline_ns) {
     enum sut_woken woken = sut_wait_end(L, self, &co);
     (void)status;
     lua_settop(L, 1);
-    if (woken == SUT_WOKEN_CANCEL || is_asked(co)) {
+    if (woken == SUT_WOKEN_CANCEL || sut_is_asked(co)) {
         if (box->count) wake_first(box); /* it may have been woken for a value before */
         return sut_raise_canceled(L);
     }
@@ -130,7 +127,7 @@ static int mailbox_receive(lua_State *L) {
     int64_t deadline_ns = SUT_NEVER;
     int results;
     lua_settop(L, 1);
-    if (box->count && !is_asked(co)) return take(L, box);
+    if (box->count && !sut_is_asked(co)) return take(L, box);
     if (span_ns == 0) return sut_wait(L, self, co, SUT_WAIT_YIELD, SUT_NEVER, received, 0);
     if (span_ns != SUT_NEVER) deadline_ns = sut_time_after(sut_runtime_now(&box->rt->rt), span_ns);
     do {
@@ -143,7 +140,7 @@ static int mailbox_receive(lua_State *L) {
 /* It may have been woken for a value: somebody else shall have it. Needs no memory. */
 void sut_mailboxes_leave(struct sut_coroutine *co) {
     struct sut_list *all;
-    if (co->wait != SUT_WAIT_MAILBOX || co->woken != SUT_WOKEN_READY) return;
+    if (co->woken != SUT_WOKEN_READY) return;
     all = &sut_rt(co)->mailboxes;
     for (struct sut_list *node = all->next; node != all; node = node->next) {
         struct sut_mailbox *box = SUT_CONTAINER(node, struct sut_mailbox, all);

@@ -85,13 +85,6 @@ static int bring_out(lua_State *L, lua_State *inner, int status, int results) {
     return results;
 }
 
-static int pass_wait(lua_State *L, lua_State *inner) {
-    lua_pop(inner, 1);
-    if (lua_isyieldable(L)) return WAITS;
-    lua_pushliteral(L, "attempt to wait in a coroutine that was resumed across a C-call boundary");
-    return FAILED;
-}
-
 /* Resumes with arguments that are on the inner stack. `shields` is what the current coroutine had
  * outside. */
 static int advance(lua_State *L, struct sut_lua *self, lua_State *inner, int args,
@@ -99,8 +92,7 @@ static int advance(lua_State *L, struct sut_lua *self, lua_State *inner, int arg
     struct sut_coroutine *current = self->current;
     int results = 0;
     int status = enter(L, self, inner, args, &results);
-    if (status == LUA_YIELD && results == 1 && sut_is_wait(inner)) return pass_wait(L, inner);
-    if (status == LUA_YIELD && current && current->wait == SUT_WAIT_PREEMPTED) return WAITS;
+    if (status == LUA_YIELD && current && sut_has_given_way(current)) return WAITS;
     if (current && current->shields != shields) {
         uint32_t inside = current->shields;
         current->shields = (uint16_t)shields;
@@ -133,7 +125,7 @@ static int begin(lua_State *L, struct sut_lua *self, lua_State *inner, int args,
 /* The innermost of a preempted chain goes on by itself: nothing else would say that it has been
  * woken. */
 static void go_in(struct sut_coroutine *current, lua_State *inner) {
-    if (current->wait == SUT_WAIT_NONE && !sut_nested(inner)) current->woken = SUT_WOKEN_NOT;
+    if (current->woken == SUT_WOKEN_GOES_ON && !sut_nested(inner)) current->woken = SUT_WOKEN_NOT;
 }
 
 /* ---- resume ---- */
@@ -141,10 +133,7 @@ static void go_in(struct sut_coroutine *current, lua_State *inner) {
 static int resume_continue(lua_State *L, int status, lua_KContext shields);
 
 static int resume_end(lua_State *L, int outcome, uint32_t shields) {
-    if (outcome == WAITS) {
-        sut_push_wait(L);
-        return lua_yieldk(L, 1, (lua_KContext)shields, resume_continue);
-    }
+    if (outcome == WAITS) return lua_yieldk(L, 0, (lua_KContext)shields, resume_continue);
     lua_pushboolean(L, outcome >= 0);
     if (outcome < 0) outcome = 1;
     lua_insert(L, -(outcome + 1));
@@ -233,8 +222,7 @@ static int wrap_end(lua_State *L, lua_State *inner, int outcome, uint32_t shield
     if (outcome != WAITS) return outcome;
     lua_settop(L, 0);
     lua_pushvalue(L, lua_upvalueindex(2));
-    sut_push_wait(L);
-    return lua_yieldk(L, 1, (lua_KContext)shields, wrap_continue);
+    return lua_yieldk(L, 0, (lua_KContext)shields, wrap_continue);
 }
 
 static int wrap_continue(lua_State *L, int status, lua_KContext shields) {

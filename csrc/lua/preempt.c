@@ -112,7 +112,7 @@ static bool may_yield(lua_State *L, const struct sut_lua *self) {
 /* Goes to the end of the run queue. Must be the hook's last deed. */
 static void give_way(lua_State *L, struct sut_coroutine *co) {
     co->wait = SUT_WAIT_PREEMPTED;
-    co->woken = SUT_WOKEN_READY;
+    co->woken = SUT_WOKEN_GOES_ON;
     sut_task_preempted(&sut_rt(co)->rt, &co->task);
     (void)lua_yield(L, 0);
 }
@@ -220,7 +220,6 @@ static void on_hook(lua_State *L, lua_Debug *ar) {
 
 void sut_preempt_resume(struct sut_lua *self, struct sut_coroutine *co) {
     lua_State *inner = sut_innermost(co->thread);
-    co->wait = SUT_WAIT_NONE;
     if (inner == co->thread) co->woken = SUT_WOKEN_NOT; /* else: go_in of nested.c */
     if (co->struck) arm(&self->preempt, inner, 1);
 }

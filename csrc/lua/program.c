@@ -7,6 +7,7 @@
  * empty function there, so that the hook raises "interrupted!" out of the call that waits.
  */
 #include "lua/reason.h"
+#include "lua/resume.h"
 #include "lua/runtime.h"
 #include "lua/service.h"
 #include "lua/supervisor.h"
@@ -178,7 +179,7 @@ void sut_program_resume(struct sut_coroutine *co) {
         return;
     }
     status = sut_coroutine_resume(co, args, &results);
-    if (status == LUA_YIELD && sut_has_given_way(co, results)) return;
+    if (status == LUA_YIELD && sut_has_given_way(co)) return;
     if (status == LUA_YIELD) {
         (void)sut_coroutine_close(co);
         co->foreign = true;

@@ -19,30 +19,17 @@
 /* ---- what the runner asks ---- */
 
 /* The service is there after its resume, ended or not: it leaves between steps. */
-static void resume_service(struct sut_lua_service *service) {
-    if (!service->limited) {
-        sut_service_resume(service);
-        return;
-    }
+static void resume_limited(struct sut_lua_service *service) {
     if (sut_cpu_share_passes_over(service)) return;
     sut_service_resume(service);
     sut_cpu_share_spend(service);
 }
 
-static void resume(struct sut_runtime *rt, struct sut_task *task) {
-    struct sut_coroutine *co = SUT_CONTAINER(task, struct sut_coroutine, task);
-    if (sut_deadline_kind(&task->wake) == SUT_DEADLINE_HEARTBEAT) {
-        sut_runtime_look(rt);
-        sut_heartbeat_judge(task);
-        return;
-    }
-    if (co->kind == SUT_COROUTINE_SERVICE) {
-        resume_service(sut_service_of_coroutine(co));
-        return;
-    }
-    sut_runtime_look(rt);
+static void resume_other(struct sut_runtime *rt, struct sut_coroutine *co) {
+    if (co->kind != SUT_COROUTINE_SERVICE) sut_runtime_look(rt);
     switch (co->kind) {
     case SUT_COROUTINE_SERVICE:
+        resume_limited(sut_service_of_coroutine(co));
         break;
     case SUT_COROUTINE_SPAWNED:
         sut_spawned_resume(co);
@@ -51,6 +38,18 @@ static void resume(struct sut_runtime *rt, struct sut_task *task) {
     case SUT_COROUTINE_MAIN: /* is never in a run queue */
         sut_program_resume(co);
         break;
+    }
+}
+
+static void resume(struct sut_runtime *rt, struct sut_task *task) {
+    struct sut_coroutine *co = SUT_CONTAINER(task, struct sut_coroutine, task);
+    if (sut_deadline_kind(&task->wake) == SUT_DEADLINE_HEARTBEAT) {
+        sut_runtime_look(rt);
+        sut_heartbeat_judge(task);
+    } else if (co->kind == SUT_COROUTINE_SERVICE && !sut_service_of_coroutine(co)->limited) {
+        sut_service_resume(sut_service_of_coroutine(co));
+    } else {
+        resume_other(rt, co);
     }
 }
 

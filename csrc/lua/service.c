@@ -7,7 +7,7 @@
 #include "core/alloc.h"
 #include "lua/context.h"
 #include "lua/heartbeat.h"
-#include "lua/runtime.h"
+#include "lua/resume.h"
 #include "lua/template.h"
 #include "lua/wait.h"
 
@@ -261,47 +261,61 @@ bool sut_service_host_cancel(struct sut_service *core) {
     return comes;
 }
 
-void sut_service_resume(struct sut_lua_service *service) {
+/* Begins the run, up to its first resume. False when there is none. */
+static bool begin_run(struct sut_lua_service *service, int *args) {
+    int status = begin(service);
+    sut_runtime_look(&sut_rt(&service->co)->rt);
+    if (!is_starting(service))
+        return false; /* not any more, or anew: user code has run meanwhile */
+    if (status != LUA_OK) {
+        finish_oddly(service, status == LUA_ERRMEM ? SUT_ODD_NO_MEMORY : SUT_ODD_BODY);
+        return false;
+    }
+    sut_service_ran(&service->core);
+    sut_heartbeat_begin(service);
+    *args = lua_gettop(service->co.thread) - 1;
+    return true;
+}
+
+static void end_foreign(struct sut_lua_service *service) {
     struct sut_coroutine *co = &service->co;
-    struct sut_runtime *rt = &sut_rt(co)->rt;
-    int args = 0;
-    int results;
-    int status;
-    if (!co->thread) {
-        status = begin(service);
-        sut_runtime_look(rt);
-        if (!is_starting(service)) return; /* not any more, or anew: user code has run meanwhile */
-        if (status != LUA_OK) {
-            finish_oddly(service, status == LUA_ERRMEM ? SUT_ODD_NO_MEMORY : SUT_ODD_BODY);
-            return;
-        }
-        sut_service_ran(&service->core);
-        sut_heartbeat_begin(service);
-        args = lua_gettop(co->thread) - 1;
-    }
-    if (co->foreign) {
-        if (lua_status(co->thread) == LUA_YIELD) (void)sut_coroutine_close(co);
-        sut_runtime_look(rt);
-        finish_oddly(service, SUT_ODD_FOREIGN);
-        return;
-    }
-    if (!was_asked(&service->core)) rt->progressed = true;
-    status = sut_coroutine_resume(co, args, &results);
-    if (status == LUA_YIELD && !was_asked(&service->core) && !service->doomed &&
-        sut_has_given_way(co, results))
-        return; /* which means nothing to the tree */
-    sut_runtime_look(rt);
+    if (lua_status(co->thread) == LUA_YIELD) (void)sut_coroutine_close(co);
+    sut_runtime_look(&sut_rt(co)->rt);
+    finish_oddly(service, SUT_ODD_FOREIGN);
+}
+
+/* What a resume has come to, if that means anything to the tree. */
+static void resumed(struct sut_lua_service *service, int status, int results) {
+    struct sut_coroutine *co = &service->co;
+    sut_runtime_look(&sut_rt(co)->rt);
     if (status != LUA_YIELD) {
         if (status != LUA_OK)
             co->status = (unsigned)status & 7U; /* beneath the body: no memory, or a closer */
         returned(service, results);
-    } else if (!sut_has_given_way(co, results)) {
+    } else if (!sut_has_given_way(co)) {
         sut_service_break(service, SUT_ODD_YIELDED);
     } else if (service->doomed && !was_asked(&service->core)) {
         sut_service_break(service, SUT_ODD_HOGGED);
     } else {
         sut_service_gave_way(&service->core);
     }
+}
+
+void sut_service_resume(struct sut_lua_service *service) {
+    struct sut_coroutine *co = &service->co;
+    int args = 0;
+    int results;
+    int status;
+    if (!co->thread && !begin_run(service, &args)) return;
+    if (co->foreign) {
+        end_foreign(service);
+        return;
+    }
+    if (!was_asked(&service->core)) sut_rt(co)->rt.progressed = true;
+    status = sut_coroutine_resume(co, args, &results);
+    if (status != LUA_YIELD || was_asked(&service->core) || service->doomed ||
+        !sut_has_given_way(co))
+        resumed(service, status, results);
 }
 
 void sut_service_kill_body(struct sut_lua_service *service) {

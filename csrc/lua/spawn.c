@@ -5,6 +5,7 @@
  */
 #include "core/alloc.h"
 #include "lua/context.h"
+#include "lua/resume.h"
 #include "lua/runtime.h"
 #include "lua/service.h"
 #include "lua/wait.h"
@@ -116,7 +117,7 @@ void sut_spawned_resume(struct sut_coroutine *co) {
     }
     if (!spawned->owner->co.cancelled) sut_rt(co)->rt.progressed = true;
     status = sut_coroutine_resume(co, args, &results);
-    if (status == LUA_YIELD && sut_has_given_way(co, results)) return;
+    if (status == LUA_YIELD && sut_has_given_way(co)) return;
     if (status == LUA_YIELD) {
         (void)sut_coroutine_close(co);
         sut_report(sut_rt(co), "a helper of service '%s' yielded to nobody", spawned->owner->name);

@@ -45,8 +45,16 @@ static void check_main(lua_State *L, struct sut_lua *self, struct sut_lua_runtim
         luaL_error(L, "'%s' cannot wait in a callback of the loop", what);
 }
 
+/* What most waits find, and all that they have to look at. */
+static bool may_wait(lua_State *L, const struct sut_lua *self, const struct sut_lua_runtime *rt) {
+    const struct sut_coroutine *co = self->current;
+    return co && self->active == L && self->pinned != co && !co->closing && lua_isyieldable(L) &&
+           (!rt || rt == self->runtime);
+}
+
 struct sut_coroutine *sut_wait_begin(lua_State *L, struct sut_lua *self, struct sut_lua_runtime *rt,
                                      const char *what) {
+    if (may_wait(L, self, rt)) return self->current;
     if (self->current) {
         check_coroutine(L, self, what);
         if (rt && rt != sut_rt(self->current))
@@ -63,9 +71,10 @@ struct sut_coroutine *sut_wait_begin(lua_State *L, struct sut_lua *self, struct 
 int sut_wait(lua_State *L, struct sut_lua *self, struct sut_coroutine *co, enum sut_wait wait,
              int64_t deadline_ns, lua_KFunction k, lua_KContext context) {
     struct sut_runtime *rt = &sut_rt(co)->rt;
+    bool asked = sut_is_asked(co);
     co->wait = wait;
     co->woken = SUT_WOKEN_NOT;
-    if (co->cancelled && co->shields == 0) {
+    if (asked) {
         sut_wake(co, SUT_WOKEN_CANCEL);
     } else if (wait != SUT_WAIT_YIELD) {
         sut_deadline_arm(&rt->deadlines, &co->task.wake, deadline_ns);
@@ -80,8 +89,7 @@ int sut_wait(lua_State *L, struct sut_lua *self, struct sut_coroutine *co, enum 
         self->waiting = sut_rt(co);
         return k(L, LUA_YIELD, context);
     }
-    sut_push_wait(L);
-    return lua_yieldk(L, 1, context, k);
+    return lua_yieldk(L, 0, context, k);
 }
 
 enum sut_woken sut_wait_end(lua_State *L, struct sut_lua *self, struct sut_coroutine **out) {

@@ -4,6 +4,8 @@
  */
 #include "rt/runtime.h"
 
+#include "rt/inline.h"
+
 #include <string.h>
 #include <uv.h>
 
@@ -138,7 +140,7 @@ static int fire(struct sut_runtime *rt, int64_t now_ns) {
     return 0;
 }
 
-static int resume_first(struct sut_runtime *rt) {
+static SUT_INLINE int resume_first(struct sut_runtime *rt) {
     if (sut_tree_reserve(&rt->tree)) return -1;
     struct sut_list *node = rt->round.next;
     sut_list_remove(node);
@@ -146,13 +148,17 @@ static int resume_first(struct sut_runtime *rt) {
     return has_work(&rt->tree) ? work_off(rt) : 0;
 }
 
-/* True while somebody is left in the round, or in a new one. */
-static bool in_round(struct sut_runtime *rt) {
-    if (!sut_list_empty(&rt->round)) return true;
+/* True when somebody is in a new round. */
+static bool begin_round(struct sut_runtime *rt) {
     rt->progressed = false;
     sut_list_join(&rt->round, &rt->ready);
     sut_list_join(&rt->round, &rt->preempted);
     return !sut_list_empty(&rt->round);
+}
+
+/* True while somebody is left in the round, or in a new one. */
+static inline bool in_round(struct sut_runtime *rt) {
+    return !sut_list_empty(&rt->round) || begin_round(rt);
 }
 
 /* The watchdog's clock, which costs one load; stands still where nothing is watched. */
