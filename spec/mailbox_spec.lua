@@ -228,8 +228,10 @@ describe("a mailbox", function()
         for i = 1, 100000 do
             assert(box:receive() == i)
         end
-        box:send({})
-        kept[box:receive()] = true
+        for _ = 1, 2 do
+            box:send({})
+        end
+        kept[box:receive()], kept[box:receive()] = true, true
         assert.is_true(used() - before < 4)
         assert.is_nil(next(kept))
     end))

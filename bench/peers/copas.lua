@@ -50,23 +50,24 @@ function peer.yield()
 end
 
 function peer.mailbox()
-    local taker, kept
-    local function post(value)
-        kept = value
-        if taker then
-            copas.wakeup(taker)
-        end
+    return {}
+end
+
+function peer.send(box, value)
+    box.kept = value
+    if box.taker then
+        copas.wakeup(box.taker)
     end
-    local function take()
-        taker = coroutine.running()
-        while kept == nil do
-            copas.pauseforever()
-        end
-        local value = kept
-        kept, taker = nil, nil
-        return value
+end
+
+function peer.receive(box)
+    box.taker = coroutine.running()
+    while box.kept == nil do
+        copas.pauseforever()
     end
-    return post, take
+    local value = box.kept
+    box.kept, box.taker = nil, nil
+    return value
 end
 
 function peer.run(main)

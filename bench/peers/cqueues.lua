@@ -52,20 +52,21 @@ function peer.yield()
 end
 
 function peer.mailbox()
-    local full, kept = condition.new(), nil
-    local function post(value)
-        kept = value
-        full:signal()
+    return { full = condition.new() }
+end
+
+function peer.send(box, value)
+    box.kept = value
+    box.full:signal()
+end
+
+function peer.receive(box)
+    while box.kept == nil do
+        box.full:wait()
     end
-    local function take()
-        while kept == nil do
-            full:wait()
-        end
-        local value = kept
-        kept = nil
-        return value
-    end
-    return post, take
+    local value = box.kept
+    box.kept = nil
+    return value
 end
 
 function peer.run(main)

@@ -81,26 +81,27 @@ function queue.into(peer, loop)
     end
 
     function peer.mailbox()
-        local kept, taker
-        local function post(value)
-            local child = taker
-            if child then
-                taker = nil
-                push(child, value)
-            else
-                kept = value
-            end
+        return {}
+    end
+
+    function peer.send(box, value)
+        local child = box.taker
+        if child then
+            box.taker = nil
+            push(child, value)
+        else
+            box.kept = value
         end
-        local function take()
-            local value = kept
-            if value == nil then
-                taker = running
-                return suspend()
-            end
-            kept = nil
-            return value
+    end
+
+    function peer.receive(box)
+        local value = box.kept
+        if value == nil then
+            box.taker = running
+            return suspend()
         end
-        return post, take
+        box.kept = nil
+        return value
     end
 
     -- The program is one of those in the queue; what fails in it fails here.

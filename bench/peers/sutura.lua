@@ -7,6 +7,8 @@
 local sutura = require "sutura"
 
 local peer = { run = sutura.run, sleep = sutura.sleep, yield = sutura.yield, now = sutura.now }
+peer.mailbox = sutura.mailbox
+peer.send, peer.receive = sutura.mailbox().send, sutura.mailbox().receive
 
 function peer.serve(hook)
     local sup = sutura.supervisor("bench", { failure_threshold = math.huge, event_hook = hook })
@@ -20,18 +22,6 @@ end
 
 function peer.idle(ctx)
     ctx:wait()
-end
-
-function peer.mailbox()
-    local box = sutura.mailbox()
-    local send, receive = box.send, box.receive
-    local function post(value)
-        send(box, value)
-    end
-    local function take()
-        return receive(box)
-    end
-    return post, take
 end
 
 require "bench.peers.works" (peer)

@@ -12,7 +12,8 @@
 --     sup:stop()               stops the tree, last first, and returns when all of it has stopped
 --     peer.idle                a service that waits until it is stopped, without a timer
 --     peer.sleep(s), peer.yield(), peer.now()
---     peer.mailbox()           two functions, post(value) and take(), which waits until there is one; it holds one
+--     peer.mailbox()           a box that holds one value
+--     peer.send(box, value), peer.receive(box), which waits until there is one
 --
 -- What is printed as a time is the processor time of the process, which on a shared machine says more than the clock on
 -- the wall; a contestant with more than one thread takes the smaller of the two (docs/performance.md).
@@ -41,19 +42,19 @@ end
 -- n idle services under a root of their own, all of which have begun to wait.
 local function crowd(peer, n)
     local sup = peer.serve(print)
-    local tell, wait = peer.mailbox()
+    local done = peer.mailbox()
     local begun, idle = 0, peer.idle
     local function service(ctx)
         begun = begun + 1
         if begun == n then
-            tell(true)
+            peer.send(done, true)
         end
         return idle(ctx)
     end
     for i = 1, n do
         sup:add("service-" .. i, service)
     end
-    wait()
+    peer.receive(done)
     return sup
 end
 
@@ -87,7 +88,7 @@ end
 -- Runs `services` services until they have ended n times together, each end by `finish`, and gives the seconds.
 local function ends(peer, n, services, hook, finish)
     local sup = peer.serve(hook)
-    local tell, wait = peer.mailbox()
+    local done = peer.mailbox()
     local left, settled, idle = n, 0, peer.idle
     local function service(ctx)
         if left > 0 then
@@ -96,7 +97,7 @@ local function ends(peer, n, services, hook, finish)
         end
         settled = settled + 1
         if settled == services then
-            tell(true)
+            peer.send(done, true)
         end
         return idle(ctx)
     end
@@ -104,7 +105,7 @@ local function ends(peer, n, services, hook, finish)
     for i = 1, services do
         sup:add("service-" .. i, service)
     end
-    wait()
+    peer.receive(done)
     local took = cpu() - began
     sup:stop()
     return took
@@ -154,12 +155,12 @@ end
 
 -- Adds what `build` gives to a root that runs, waits until `leaves` services have begun, and stops the root.
 local function plant(peer, leaves, build)
-    local tell, wait = peer.mailbox()
+    local done = peer.mailbox()
     local begun, idle = 0, peer.idle
     local function leaf(ctx)
         begun = begun + 1
         if begun == leaves then
-            tell(true)
+            peer.send(done, true)
         end
         return idle(ctx)
     end
@@ -167,7 +168,7 @@ local function plant(peer, leaves, build)
     local began = cpu()
     local root = peer.serve(print)
     root:add("tree", build(leaf))
-    wait()
+    peer.receive(done)
     local standing = cpu()
     root:stop()
     return standing - began, cpu() - standing
@@ -259,28 +260,28 @@ end
 
 -- Two services hand a number to each other, n times there and back.
 function works.pingpong(peer, n)
+    local send, receive = peer.send, peer.receive
     local function play(count)
         local sup = peer.serve(print)
-        local post_ping, take_ping = peer.mailbox()
-        local post_pong, take_pong = peer.mailbox()
-        local tell, wait = peer.mailbox()
+        local to_ping, to_pong = peer.mailbox(), peer.mailbox()
+        local done = peer.mailbox()
         sup:add("pong", function(ctx)
             for _ = 1, count do
-                post_ping(take_pong() + 1)
+                send(to_ping, receive(to_pong) + 1)
             end
             return peer.idle(ctx)
         end)
         sup:add("ping", function(ctx)
             local ball = 0
             for _ = 1, count do
-                post_pong(ball)
-                ball = take_ping()
+                send(to_pong, ball)
+                ball = receive(to_ping)
             end
             assert(ball == count)
-            tell(true)
+            peer.send(done, true)
             return peer.idle(ctx)
         end)
-        wait()
+        peer.receive(done)
         sup:stop()
     end
     play(1000)
@@ -294,21 +295,21 @@ function works.yield(peer, n, services)
     local yield = peer.yield
     local function play(each)
         local sup = peer.serve(print)
-        local tell, wait = peer.mailbox()
-        local done = 0
+        local done = peer.mailbox()
+        local ended = 0
         for i = 1, services do
             sup:add("service-" .. i, function(ctx)
                 for _ = 1, each do
                     yield()
                 end
-                done = done + 1
-                if done == services then
-                    tell(true)
+                ended = ended + 1
+                if ended == services then
+                    peer.send(done, true)
                 end
                 return peer.idle(ctx)
             end)
         end
-        wait()
+        peer.receive(done)
         sup:stop()
     end
     play(100)

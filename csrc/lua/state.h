@@ -38,13 +38,7 @@ enum {
 #endif
 
 /* Userdata that are told apart so often that their metatables are not looked up by name. */
-enum sut_type {
-    SUT_TYPE_SUPERVISOR,
-    SUT_TYPE_CONTEXT,
-    SUT_TYPE_SERVICE_CONTEXT,
-    SUT_TYPE_MAILBOX,
-    SUT_TYPES
-};
+enum sut_type { SUT_TYPE_SUPERVISOR, SUT_TYPE_CONTEXT, SUT_TYPE_SERVICE_CONTEXT, SUT_TYPES };
 
 /* What an outer message handler does with a trace that an inner raise has left. */
 enum sut_rethrow {
