@@ -121,24 +121,26 @@ static bool make_room(struct sut_entry *entry, size_t size) {
     return entry->text != NULL;
 }
 
+static void have_no_texts(struct sut_entry *entry) {
+    memset(entry->length, 0xFF, sizeof entry->length); /* SUT_NO_TEXT */
+}
+
 static void keep_texts(struct sut_entry *entry, const struct sut_notes *notes) {
     char block[SUT_ENTRY_TEXT_MAX];
     size_t used = 0;
-    for (int i = 0; i < SUT_TEXTS; i++) {
-        size_t length = SUT_NO_TEXT;
-        if (notes->text[i]) {
-            length = put_bounded(block + used, notes->text[i], notes->length[i], limits[i]);
-            used += length;
-        }
+    have_no_texts(entry);
+    for (unsigned texts = notes->has_text; texts;) {
+        enum sut_text i = sut_take_text(&texts);
+        size_t length = put_bounded(block + used, notes->text[i], notes->length[i], limits[i]);
         entry->length[i] = (uint16_t)length;
+        used += length;
     }
     if (make_room(entry, used)) {
         memcpy(entry->text, block, used);
         entry->text[used] = '\0';
-        return;
+    } else {
+        have_no_texts(entry);
     }
-    for (int i = 0; i < SUT_TEXTS; i++)
-        entry->length[i] = SUT_NO_TEXT;
 }
 
 size_t sut_entry_size(const struct sut_entry *entry) {

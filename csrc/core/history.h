@@ -59,11 +59,12 @@ struct sut_facts {
     uint8_t flag;
 };
 
-/* What is to be kept of an event. All zero: nothing. */
+/* What is to be kept of an event: no more than the sets say. */
 struct sut_notes {
     struct sut_facts facts;
-    const char *text[SUT_TEXTS]; /* whoever notes keeps them alive; NULL: none */
+    const char *text[SUT_TEXTS]; /* whoever notes keeps them alive */
     size_t length[SUT_TEXTS];
+    unsigned has_text; /* a set like those of the facts */
 };
 
 /* As a length: there is no such text. */
@@ -96,6 +97,20 @@ static inline void sut_note_number(struct sut_notes *notes, enum sut_number whic
 static inline void sut_note_flag(struct sut_notes *notes, enum sut_flag which, bool value) {
     notes->facts.has_flag |= (uint8_t)(1U << which);
     if (value) notes->facts.flag |= (uint8_t)(1U << which);
+}
+
+static inline void sut_note_text(struct sut_notes *notes, enum sut_text which, const char *text,
+                                 size_t length) {
+    notes->text[which] = text;
+    notes->length[which] = length;
+    notes->has_text |= 1U << which;
+}
+
+/* Takes the first text out of a set that has some. */
+static inline enum sut_text sut_take_text(unsigned *texts) {
+    unsigned first = (unsigned)__builtin_ctz(*texts);
+    *texts &= *texts - 1;
+    return (enum sut_text)first;
 }
 
 /* Enters what was noted; of each text as much as its bound allows, its head and its tail. Cannot

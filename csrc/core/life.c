@@ -10,8 +10,6 @@
 #include "core/supervisor.h"
 #include "core/tree.h"
 
-#include <string.h>
-
 static struct sut_tree *tree_of(const struct sut_service *service) { return service->parent->tree; }
 
 /* What a state means for the counts of the supervisor, and for the union. */
@@ -57,8 +55,7 @@ void sut_life_enter(struct sut_service *service, enum sut_state state) {
     if (from == SUT_STATE_QUEUED) sut_supervisor_dequeued(service->parent);
     const char *word = sut_service_state_name(service);
     service->state = (uint8_t)state;
-    if (strcmp(word, sut_service_state_name(service)) != 0)
-        service->since_ns = tree_of(service)->now_ns;
+    if (word != sut_service_state_name(service)) service->since_ns = tree_of(service)->now_ns;
     if (traits[state].timed)
         sut_deadline_init(&service->u.timer, SUT_DEADLINE_SERVICE);
     else

@@ -9,7 +9,6 @@
 
 #include "core/alloc.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 enum { FIRST_BUCKETS = 8 };
@@ -142,6 +141,13 @@ static void put_number(struct output *out, uint32_t number) {
     put(out, '#');
     for (; unit; unit /= 10)
         put(out, (char)('0' + number / unit % 10));
+}
+
+bool sut_name_is_plain(const char *text, size_t length) {
+    size_t plain = 0;
+    while (plain < length && is_plain((unsigned char)text[plain]))
+        plain++;
+    return plain == length;
 }
 
 size_t sut_name_write(const char *text, size_t length, uint32_t number, char *out, size_t size) {

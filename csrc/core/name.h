@@ -9,6 +9,7 @@
 #ifndef SUT_CORE_NAME_H
 #define SUT_CORE_NAME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,5 +55,8 @@ void sut_names_free(struct sut_names *names);
  * "#n" after it when number > 1. Writes at most `size` bytes, no NUL, and returns the full length,
  * so that a call with size 0 measures. */
 size_t sut_name_write(const char *text, size_t length, uint32_t number, char *out, size_t size);
+
+/* True for a text that has no byte to be escaped there. */
+bool sut_name_is_plain(const char *text, size_t length);
 
 #endif

@@ -78,18 +78,20 @@ bool sut_service_restarts(const struct sut_service *service) {
 /* ---- in words ---- */
 
 const char *sut_service_state_name(const struct sut_service *service) {
+    static const char starting[] = "starting";
+    static const char stopping[] = "stopping";
     static const char *const words[SUT_STATES] = {
         [SUT_STATE_IDLE] = "stopped",
         [SUT_STATE_QUEUED] = "queued",
         [SUT_STATE_BACKING_OFF] = "backing_off",
-        [SUT_STATE_WAITING] = "starting",
-        [SUT_STATE_STARTING] = "starting",
-        [SUT_STATE_UNREADY] = "starting",
+        [SUT_STATE_WAITING] = starting,
+        [SUT_STATE_STARTING] = starting,
+        [SUT_STATE_UNREADY] = starting,
         [SUT_STATE_RUNNING] = "running",
-        [SUT_STATE_STOPPING] = "stopping",
-        [SUT_STATE_DYING] = "stopping",
-        [SUT_STATE_KILLING] = "stopping",
-        [SUT_STATE_ABANDONED] = "stopping",
+        [SUT_STATE_STOPPING] = stopping,
+        [SUT_STATE_DYING] = stopping,
+        [SUT_STATE_KILLING] = stopping,
+        [SUT_STATE_ABANDONED] = stopping,
     };
     return waits_for_group(service) ? "restarting" : words[service->state];
 }

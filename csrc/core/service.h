@@ -193,7 +193,7 @@ bool sut_service_restarts(const struct sut_service *service);
 /* When it is tried again, or SUT_NEVER: of one in a queue or backing off. */
 int64_t sut_service_next_try(const struct sut_service *service);
 
-/* The word of the contract for its state: "running", "queued", ... */
+/* The word of the contract for its state: "running", "queued", ... One word has one address. */
 const char *sut_service_state_name(const struct sut_service *service);
 
 /* The names of the table's rows, columns and cells, for the printed table. */

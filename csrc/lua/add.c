@@ -82,6 +82,7 @@ static struct sut_lua_service *new_service(const char *name, size_t length, int 
     sut_coroutine_init(&service->co, SUT_COROUTINE_SERVICE);
     service->body = (enum sut_body)body;
     service->ref = ref;
+    service->plain = sut_name_is_plain(name, length);
     return service;
 }
 

@@ -5,7 +5,7 @@
  */
 #include "lua/template.h"
 
-/* How many share the reference in the table on the top. */
+/* How many share the reference in the table on the top, but for the one given last. */
 static lua_Integer shares(lua_State *L, int ref) {
     lua_Integer count = 1;
     if (lua_rawgeti(L, -1, -(lua_Integer)ref) == LUA_TNUMBER) count = lua_tointeger(L, -1);
@@ -13,31 +13,42 @@ static lua_Integer shares(lua_State *L, int ref) {
     return count;
 }
 
+static void set_shares(lua_State *L, int ref, lua_Integer count) {
+    lua_pushinteger(L, count);
+    lua_rawseti(L, -2, -(lua_Integer)ref);
+}
+
+static bool is_last(lua_State *L, const struct sut_lua_supervisor *sup, int run) {
+    bool same;
+    if (sup->last_ref == LUA_NOREF) return false;
+    (void)lua_rawgeti(L, -1, sup->last_ref);
+    same = lua_rawequal(L, -1, run);
+    lua_pop(L, 1);
+    return same;
+}
+
 int sut_body_keep(lua_State *L, struct sut_lua_supervisor *sup, int run) {
-    bool same = false;
-    if (sup->last_ref != LUA_NOREF) {
-        (void)lua_rawgeti(L, -1, sup->last_ref);
-        same = lua_rawequal(L, -1, run);
-        lua_pop(L, 1);
+    if (is_last(L, sup, run)) {
+        sup->last_shares++;
+        return sup->last_ref;
     }
-    if (same) {
-        lua_pushinteger(L, shares(L, sup->last_ref) + 1);
-        lua_rawseti(L, -2, -(lua_Integer)sup->last_ref);
-    } else {
-        lua_pushvalue(L, run);
-        sup->last_ref = luaL_ref(L, -2);
-    }
+    if (sup->last_ref != LUA_NOREF && shares(L, sup->last_ref) != sup->last_shares)
+        set_shares(L, sup->last_ref, sup->last_shares);
+    lua_pushvalue(L, run);
+    sup->last_ref = luaL_ref(L, -2);
+    sup->last_shares = 1;
     return sup->last_ref;
 }
 
 void sut_body_drop(lua_State *L, struct sut_lua_supervisor *sup, int ref) {
-    lua_Integer count = shares(L, ref);
-    if (count > 1) {
-        lua_pushinteger(L, count - 1);
-        lua_rawseti(L, -2, -(lua_Integer)ref);
-        return;
-    }
-    if (sup->last_ref == ref) sup->last_ref = LUA_NOREF;
+    bool last = sup->last_ref == ref;
+    lua_Integer left = (last ? sup->last_shares : shares(L, ref)) - 1;
+    if (last)
+        sup->last_shares = left;
+    else if (left > 0)
+        set_shares(L, ref, left);
+    if (left > 0) return;
+    if (last) sup->last_ref = LUA_NOREF;
     luaL_unref(L, -1, ref);
 }
 

@@ -95,9 +95,9 @@ int sut_context_root(lua_State *L) {
 /* ---- telling ---- */
 
 struct sut_context *sut_check_context(lua_State *L, int arg) {
-    const struct sut_lua *self = sut_self(L);
-    if (!sut_has_type(L, self, arg, SUT_TYPE_SERVICE_CONTEXT) &&
-        !sut_has_type(L, self, arg, SUT_TYPE_CONTEXT))
+    const void *const *types = sut_self(L)->metatables;
+    const void *type = sut_type_at(L, arg);
+    if (type != types[SUT_TYPE_SERVICE_CONTEXT] && type != types[SUT_TYPE_CONTEXT])
         luaL_typeerror(L, arg, SUT_CONTEXT_TYPE);
     return lua_touserdata(L, arg);
 }

@@ -164,21 +164,20 @@ static int waited(lua_State *L, int status, lua_KContext ctx) {
 static int wait(lua_State *L) {
     struct sut_context *context = check_own(L, "wait");
     struct sut_lua_runtime *rt = sut_context_runtime(L, 1);
-    int64_t span_ns = sut_check_span(L, 2, "wait", "limit", SUT_NEVER);
-    struct sut_coroutine *co = sut_wait_begin(L, sut_self(L), rt, "ctx:wait");
-    int64_t due_ns = sut_time_after(sut_runtime_now(&rt->rt), span_ns);
+    int64_t due_ns = sut_check_span(L, 2, "wait", "limit", SUT_NEVER);
+    struct sut_coroutine *co = sut_wait_begin(L, rt->self, rt, "ctx:wait");
     struct sut_list *waiters = NULL;
-    lua_settop(L, 1);
-    if (context->err || span_ns == 0)
-        return sut_wait(L, sut_self(L), co, SUT_WAIT_YIELD, SUT_NEVER, waited, 0);
+    if (context->err || due_ns == 0)
+        return sut_wait(L, rt->self, co, SUT_WAIT_YIELD, SUT_NEVER, waited, 0);
+    if (due_ns != SUT_NEVER) due_ns = sut_time_after(sut_runtime_now(&rt->rt), due_ns);
     if (context->kind != SUT_CONTEXT_SERVICE)
         waiters = &((struct sut_derived *)context)->waiters;
     else if (context->guard.co != co || co->shields > 0)
         waiters = &sut_context_new(L, SUT_CONTEXT_CANCEL, rt, 1)->waiters;
     if (context->err) /* a finalizer has ended it meanwhile */
-        return sut_wait(L, sut_self(L), co, SUT_WAIT_YIELD, SUT_NEVER, waited, 0);
+        return sut_wait(L, rt->self, co, SUT_WAIT_YIELD, SUT_NEVER, waited, 0);
     if (waiters) sut_list_append(waiters, &co->task.node);
-    return sut_wait(L, sut_self(L), co, SUT_WAIT_CONTEXT, due_ns, waited, 0);
+    return sut_wait(L, rt->self, co, SUT_WAIT_CONTEXT, due_ns, waited, 0);
 }
 
 /* ---- fields and text ---- */
@@ -186,7 +185,6 @@ static int wait(lua_State *L) {
 /* Upvalue 2: the methods. */
 static int context_index(lua_State *L) {
     const struct sut_context *context;
-    lua_settop(L, 2);
     lua_pushvalue(L, 2);
     if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL) return 1;
     context = sut_check_context(L, 1);

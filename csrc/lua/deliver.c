@@ -25,8 +25,7 @@
 
 void sut_tell_words(const struct sut_delivery *to, enum sut_text which, const char *text,
                     size_t length) {
-    to->told->notes.text[which] = text;
-    to->told->notes.length[which] = length;
+    if (text) sut_note_text(&to->told->notes, which, text, length);
 }
 
 void sut_tell_text(lua_State *L, const struct sut_delivery *to, enum sut_text which) {
@@ -223,11 +222,24 @@ static void tell_supervisor(lua_State *L, const struct sut_delivery *to) {
         tell_start_reason(L, to);
 }
 
+/* Nothing is told yet. What no set says is there is not looked at. */
+static void begin_told(struct sut_told *told) {
+    struct sut_facts *facts = &told->notes.facts;
+    facts->run = 0;
+    facts->has_number = 0;
+    facts->has_flag = 0;
+    facts->flag = 0;
+    told->notes.has_text = 0;
+    told->id.value = 0;
+    told->trace = NULL;
+    memset(told->at, 0, sizeof told->at);
+}
+
 int sut_deliver_kept(lua_State *L) {
     struct sut_delivery *to = lua_touserdata(L, 1);
     char path[256];
-    memset(to->told, 0, sizeof *to->told);
-    sut_push_object_here(L, to->sup);
+    begin_told(to->told);
+    sut_push_object_kept(L, to->sup);
     (void)lua_getiuservalue(L, SUT_AT_SUPERVISOR, SUT_SUPERVISOR_BODIES);
     tell_path(L, to, path, sizeof path);
     tell_common(L, to);
@@ -246,13 +258,16 @@ int sut_deliver_kept(lua_State *L) {
     return 0;
 }
 
-/* The event is told: what its end had left goes. */
+/* The event is told: what its end had left goes. The thread of one that is about to run again makes
+ * place for the new one. */
 static void drop_detail(const struct sut_delivery *to) {
     struct sut_detail *detail = &to->event->detail;
     const struct sut_failure *failure = detail->block;
     bool on_thread = detail->ref > 0 || (failure && failure->has_variables);
     sut_free(detail->block);
-    if (to->service && !to->service->core.child && on_thread) sut_service_drop_thread(to->service);
+    if (to->service && !to->service->core.child && on_thread &&
+        to->service->core.state != SUT_STATE_STARTING)
+        sut_service_drop_thread(to->service);
     *detail = (struct sut_detail){0};
 }
 

@@ -95,11 +95,15 @@ struct record {
 static char mark;
 
 /* The text of an error is kept as a value. */
+static unsigned texts_of(const struct sut_told *told) {
+    return told->notes.has_text & ~(1U << SUT_TEXT_ERROR_MSG);
+}
+
 static size_t size_of(const struct sut_told *told) {
     size_t size = sizeof(struct record) + told->supervisor_name_length;
     if (told->trace) size += sut_trace_size(told->trace);
-    for (int i = 0; i < SUT_TEXTS; i++)
-        if (i != SUT_TEXT_ERROR_MSG && told->notes.text[i]) size += told->notes.length[i];
+    for (unsigned left = texts_of(told); left;)
+        size += told->notes.length[sut_take_text(&left)];
     return size;
 }
 
@@ -113,15 +117,16 @@ static struct span put(struct record *record, size_t *end, const void *bytes, si
 static void fill(struct record *record, const struct sut_told *told) {
     const struct sut_notes *notes = &told->notes;
     size_t end = sizeof *record;
-    memset(record, 0, sizeof *record);
     record->mark = &mark;
     record->facts = notes->facts;
     record->id = told->id;
+    record->trace = 0;
+    memset(record->text, 0, sizeof record->text);
     if (told->trace) record->trace = put(record, &end, told->trace, sut_trace_size(told->trace)).at;
     record->supervisor_name =
         put(record, &end, told->supervisor_name, told->supervisor_name_length);
-    for (int i = 0; i < SUT_TEXTS; i++) {
-        if (i == SUT_TEXT_ERROR_MSG || !notes->text[i]) continue;
+    for (unsigned left = texts_of(told); left;) {
+        enum sut_text i = sut_take_text(&left);
         if (i == SUT_TEXT_BECAUSE_OF && notes->text[i] == notes->text[SUT_TEXT_PATH])
             record->text[i] = record->text[SUT_TEXT_PATH];
         else

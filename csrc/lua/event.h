@@ -28,7 +28,7 @@ enum sut_value {
     SUT_VALUES
 };
 
-/* What an event says. All zero: nothing. */
+/* What an event says. */
 struct sut_told {
     struct sut_notes notes; /* what its supervisor's history keeps too */
     const char *supervisor_name;

@@ -17,21 +17,15 @@
 
 /* Pushes the function, and the object before the context when the body is one. The supervisor lies
  * beneath the bodies. */
-static void push_body(lua_State *L, lua_State *thread, const struct sut_lua_service *service,
-                      int bodies) {
+static void push_body(lua_State *L, const struct sut_lua_service *service, int bodies) {
     if (service->body == SUT_BODY_ARGUMENT) {
         sut_template_push_run(L, bodies - 1);
-        lua_xmove(L, thread, 1);
         return;
     }
     (void)lua_rawgeti(L, bodies, service->ref);
-    if (service->body == SUT_BODY_FUNCTION) {
-        lua_xmove(L, thread, 1);
-    } else {
-        lua_getfield(L, -1, "serve");
-        lua_insert(L, -2);
-        lua_xmove(L, thread, 2);
-    }
+    if (service->body == SUT_BODY_FUNCTION) return;
+    lua_getfield(L, -1, "serve");
+    lua_insert(L, -2);
 }
 
 /* Finalizers and the field 'serve' may run user code, which may recall the run that begins. */
@@ -39,26 +33,24 @@ static bool is_starting(const struct sut_lua_service *service) {
     return service->core.state == SUT_STATE_STARTING && sut_list_empty(&service->co.task.node);
 }
 
+/* Stack of the beginning: the service, then these, then what the thread begins with. */
+enum { BEGIN_SUPERVISOR = 2, BEGIN_BODIES, BEGIN_THREAD, BEGIN_GUARD = 6 };
+
 /* On the runtime's own thread: everything that may fail, then the commitment. */
 int sut_begin_kept(lua_State *L) {
     struct sut_lua_service *service = lua_touserdata(L, 1);
     struct sut_context *context;
     lua_State *thread;
-    sut_push_object_here(L, service->core.parent);        /* 2 */
-    (void)lua_getiuservalue(L, 2, SUT_SUPERVISOR_BODIES); /* 3 */
-    thread = lua_newthread(L);                            /* 4 */
+    sut_push_object_kept(L, service->core.parent);
+    (void)lua_getiuservalue(L, BEGIN_SUPERVISOR, SUT_SUPERVISOR_BODIES);
+    thread = lua_newthread(L);
+    lua_pushcfunction(thread, sut_service_main);
     sut_slot_here(L, SUT_SLOT_ON_RAISE);
     context = sut_context_new_service(L, sut_rt(&service->co), service->core.run);
-    lua_pushvalue(L, -1);
-    lua_insert(L, 5); /* the context once more, as the argument */
-    lua_pushcfunction(thread, sut_service_main);
-    lua_xmove(L, thread, 2);
-    push_body(L, thread, service, 3);
-    lua_xmove(L, thread, 1);
-    if (service->body == SUT_BODY_ARGUMENT) {
-        sut_template_push_argument(L, service, 3);
-        lua_xmove(L, thread, 1);
-    }
+    push_body(L, service, BEGIN_BODIES);
+    lua_pushvalue(L, BEGIN_GUARD);
+    if (service->body == SUT_BODY_ARGUMENT) sut_template_push_argument(L, service, BEGIN_BODIES);
+    lua_xmove(L, thread, lua_gettop(L) - BEGIN_THREAD);
     if (!is_starting(service)) return 0;
     lua_rawseti(L, lua_upvalueindex(2), sut_thread_key(service));
     service->co.thread = thread;
@@ -244,6 +236,7 @@ void sut_service_host_start(struct sut_service *core) {
 void sut_service_host_recall(struct sut_service *core) {
     struct sut_lua_service *service = sut_service_of(core);
     sut_task_stop(&sut_rt(&service->co)->rt, &service->co.task);
+    sut_service_drop_thread(service); /* of the run before, if it is there still */
 }
 
 bool sut_service_host_interrupt(struct sut_service *core) {

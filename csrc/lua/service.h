@@ -70,6 +70,7 @@ struct sut_lua_service {
     enum sut_on_hog on_hog : 2;
     bool doomed : 1;  /* is closed for hogging when it has given way */
     bool limited : 1; /* has a share of the processor */
+    bool plain : 1;   /* its name needs no escapes in a path */
     char name[];
 };
 

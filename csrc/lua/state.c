@@ -35,12 +35,12 @@ void sut_type_is(lua_State *L, struct sut_lua *self, enum sut_type type) {
     self->metatables[type] = lua_topointer(L, -1);
 }
 
-bool sut_has_type(lua_State *L, const struct sut_lua *self, int index, enum sut_type type) {
-    bool has;
-    if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index)) return false;
-    has = lua_topointer(L, -1) == self->metatables[type];
+const void *sut_type_at(lua_State *L, int index) {
+    const void *type;
+    if (!lua_touserdata(L, index) || !lua_getmetatable(L, index)) return NULL;
+    type = lua_topointer(L, -1);
     lua_pop(L, 1);
-    return has;
+    return type;
 }
 
 void sut_push_handler(lua_State *L, const char *name) {
@@ -65,10 +65,8 @@ void sut_push_object(lua_State *L, const void *object) {
     lua_remove(L, -2);
 }
 
-void sut_push_object_here(lua_State *L, const void *object) {
-    sut_slot_here(L, SUT_SLOT_OBJECTS);
-    (void)lua_rawgeti(L, -1, key_of(object));
-    lua_replace(L, -2);
+void sut_push_object_kept(lua_State *L, const void *object) {
+    (void)lua_rawgeti(L, lua_upvalueindex(3), key_of(object));
 }
 
 void sut_keep_object(lua_State *L) {
@@ -79,9 +77,10 @@ void sut_keep_object(lua_State *L) {
 }
 
 void sut_check_kept(lua_State *L, const void *object, const char *fn) {
-    sut_push_object_here(L, object);
-    if (lua_isnil(L, -1)) luaL_error(L, "'%s': the object has been collected as garbage", fn);
-    lua_pop(L, 1);
+    sut_slot_here(L, SUT_SLOT_OBJECTS);
+    if (lua_rawgeti(L, -1, key_of(object)) == LUA_TNIL)
+        luaL_error(L, "'%s': the object has been collected as garbage", fn);
+    lua_pop(L, 2);
 }
 
 /* Lua refuses all of lua_gc while it collects (from 5.4.4 on). */
@@ -158,7 +157,8 @@ void sut_lay_bottom(lua_State *L, lua_State *hooks) {
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
         sut_push_state(L);
         lua_pushvalue(L, -2);
-        lua_pushcclosure(L, functions[i], 2);
+        sut_slot_get(L, SUT_SLOT_OBJECTS);
+        lua_pushcclosure(L, functions[i], 3);
         lua_xmove(L, hooks, 1);
     }
 }

@@ -67,7 +67,9 @@ struct sut_lua {
     struct sut_trace trace;             /* of the latest raise */
     enum sut_rethrow rethrow;
     struct sut_ended ended;
-    bool has_variables; /* the registry holds locals and upvalues of the latest raise */
+    const void *entered;      /* the token that was entered last by an id to come, */
+    struct sut_id entered_as; /* and that id */
+    bool has_variables;       /* the registry holds locals and upvalues of the latest raise */
     const struct sut_coroutine *pinned; /* cannot wait now: inside it Lua cannot yield outwards */
     struct sut_preempt preempt;
     int depth;              /* of sut_call, in runtimes that run in each other's hooks */
@@ -96,7 +98,8 @@ enum sut_registry_slot {
     SUT_SLOT_SERVICE_CONTEXT,
     SUT_SLOT_SHIELDS, /* weak: nested coroutine -> shields it is inside */
     SUT_SLOT_SHIELD,  /* the variable to be closed of every shield */
-    SUT_SLOTS = SUT_SLOT_SHIELD
+    SUT_SLOT_TOKEN,   /* the metatable of tokens */
+    SUT_SLOTS = SUT_SLOT_TOKEN
 };
 
 /* Pushes the userdata of the state's structure, or keeps the one on the top, which is popped; that
@@ -116,8 +119,9 @@ static inline void sut_slot_here(lua_State *L, enum sut_registry_slot slot) {
 /* Says that the metatable on the top, which the state keeps, is that of the type. */
 void sut_type_is(lua_State *L, struct sut_lua *self, enum sut_type type);
 
-/* True for a userdata of the type. Never raises. */
-bool sut_has_type(lua_State *L, const struct sut_lua *self, int index, enum sut_type type);
+/* Which of sut_lua.metatables the userdata at the index has; anything else for another value. Never
+ * raises. */
+const void *sut_type_at(lua_State *L, int index);
 
 /* Pushes handlers[name]. */
 void sut_push_handler(lua_State *L, const char *name);
@@ -158,8 +162,8 @@ int sut_fail(lua_State *L, enum sut_error error);
  */
 void sut_push_object(lua_State *L, const void *object);
 
-/* The same for a function of the module that has the state's structure as upvalue 1. */
-void sut_push_object_here(lua_State *L, const void *object);
+/* The same for what sut_call_kept calls. */
+void sut_push_object_kept(lua_State *L, const void *object);
 
 /* Enters the userdata on the top, and leaves it there. May raise for memory. */
 void sut_keep_object(lua_State *L);
@@ -186,8 +190,8 @@ bool sut_error_is(lua_State *L, int index, enum sut_error error);
 int sut_call(struct sut_lua_runtime *rt, lua_CFunction fn, void *arg, char *why, size_t size);
 
 /* What lies at the bottom of the runtime's own thread: its table of threads, and the functions that
- * are called so often that they are kept as closures. Their upvalue 1 is the state's structure, and
- * upvalue 2 the table of threads. */
+ * are called so often that they are kept as closures. Their upvalue 1 is the state's structure,
+ * upvalue 2 the table of threads, and upvalue 3 that of objects by address. */
 enum sut_kept { SUT_KEPT_THREADS = 1, SUT_KEPT_DELIVER, SUT_KEPT_BEGIN };
 
 /* As sut_call, with that function. */

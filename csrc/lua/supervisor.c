@@ -17,7 +17,7 @@ struct sut_lua_supervisor *sut_to_supervisor(lua_State *L, int index) {
 
 struct sut_lua_supervisor *sut_check_supervisor(lua_State *L, int arg, const char *fn) {
     struct sut_lua_supervisor *sup = NULL;
-    if (!sut_has_type(L, sut_self(L), arg, SUT_TYPE_SUPERVISOR)) {
+    if (sut_type_at(L, arg) != sut_self(L)->metatables[SUT_TYPE_SUPERVISOR]) {
         sut_misuse(L, fn, "self", "a supervisor (called with ':')", arg);
         return NULL;
     }
@@ -63,6 +63,7 @@ static struct sut_lua_supervisor *push_new(lua_State *L, struct sut_lua_runtime 
     sup->name = sut_copy_text(lua_tostring(L, name), lua_rawlen(L, name));
     if (!sup->name) luaL_error(L, "not enough memory");
     sup->name_length = lua_rawlen(L, name);
+    sup->plain = sut_name_is_plain(sup->name, sup->name_length);
     sut_list_append(&rt->supervisors, &sup->all);
     sut_keep_object(L);
     return sup;
@@ -170,7 +171,6 @@ static int supervisor_failures(lua_State *L) {
 /* Methods lie in upvalue 1; the one field is the name. */
 static int supervisor_index(lua_State *L) {
     const struct sut_lua_supervisor *sup;
-    lua_settop(L, 2);
     lua_pushvalue(L, 2);
     if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL || lua_type(L, 2) != LUA_TSTRING) return 1;
     sup = luaL_checkudata(L, 1, SUT_SUPERVISOR_TYPE);

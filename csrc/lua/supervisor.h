@@ -45,7 +45,9 @@ struct sut_lua_supervisor {
     struct sut_id server;              /* the service that waits in its serve, or none */
     char *name;                        /* NULL once collected */
     size_t name_length;
+    bool plain;                    /* its name needs no escapes in a path */
     int last_ref;                  /* of the body added last, or LUA_NOREF */
+    lua_Integer last_shares;       /* how many have that */
     int reason_odd;                /* enum sut_odd_end when it ended with one, else 0 */
     struct sut_template *template; /* csrc/lua/template.c; NULL: no template */
     struct sut_history history;
@@ -78,8 +80,8 @@ void sut_check_same_runtime(lua_State *L, struct sut_lua *self, struct sut_lua_s
                             const char *fn);
 
 /* A reference to the body at `run` in the table of bodies on the top, shared with the body added
- * before when that is the same: how many share it stands at the negative reference. May raise for
- * memory, and nothing is changed then. Dropping it never raises. */
+ * before when that is the same: how many share another one stands at the negative reference. May
+ * raise for memory, and nothing is changed then. Dropping it never raises. */
 int sut_body_keep(lua_State *L, struct sut_lua_supervisor *sup, int run);
 void sut_body_drop(lua_State *L, struct sut_lua_supervisor *sup, int ref);
 

@@ -22,20 +22,31 @@ struct path {
     bool cut;    /* not even the last part had room: its beginning stands at the start */
 };
 
-static void put_name(struct path *path, const char *text, size_t length, uint32_t number) {
-    size_t size = sut_name_write(text, length, number, NULL, 0);
+/* Takes a place of so many bytes; NULL when there is no room. */
+static char *place(struct path *path, size_t size) {
     path->length += size;
-    if (path->length <= path->room) {
-        char *out = path->out + path->room - path->length;
-        if (size == length)
-            memcpy(out, text, length); /* no byte is escaped, no number follows */
-        else
-            (void)sut_name_write(text, length, number, out, size);
-        path->kept = path->length;
-    } else if (path->kept == 0 && !path->cut) {
-        (void)sut_name_write(text, length, number, path->out, path->room);
-        path->cut = true;
-    }
+    if (path->length > path->room) return NULL;
+    path->kept = path->length;
+    return path->out + path->room - path->length;
+}
+
+/* One that finds no room at all begins at the start. */
+static void cut_name(struct path *path, const char *text, size_t length, uint32_t number) {
+    if (path->kept != 0 || path->cut) return;
+    (void)sut_name_write(text, length, number, path->out, path->room);
+    path->cut = true;
+}
+
+static void put_name(struct path *path, const char *text, size_t length, uint32_t number,
+                     bool plain) {
+    size_t size = plain && number == 1 ? length : sut_name_write(text, length, number, NULL, 0);
+    char *out = place(path, size);
+    if (!out)
+        cut_name(path, text, length, number);
+    else if (size == length)
+        memcpy(out, text, length); /* no byte is escaped, no number follows */
+    else
+        (void)sut_name_write(text, length, number, out, size);
 }
 
 static void put_slash(struct path *path) {
@@ -46,7 +57,7 @@ static void put_slash(struct path *path) {
 
 static void put_supervisor(struct path *path, const struct sut_supervisor *sup) {
     const struct sut_lua_supervisor *own = (const struct sut_lua_supervisor *)sup;
-    if (own->name) put_name(path, own->name, own->name_length, 1);
+    if (own->name) put_name(path, own->name, own->name_length, 1, own->plain);
 }
 
 const struct sut_service *sut_hangs_from(const struct sut_supervisor *sup) {
@@ -63,7 +74,8 @@ const struct sut_service *sut_way_up(const struct sut_supervisor *sup) {
 static void put_service(struct path *path, const struct sut_service *service) {
     while (service) {
         const struct sut_service *up = sut_way_up(service->parent);
-        put_name(path, sut_service_text(service), service->name.length, service->name.number);
+        put_name(path, sut_service_text(service), service->name.length, service->name.number,
+                 ((const struct sut_lua_service *)service)->plain);
         put_slash(path);
         if (!up || !up->child) {
             put_supervisor(path, service->parent);
@@ -160,28 +172,39 @@ static void enter_token(lua_State *L) {
     if (lua_pcall(L, 1, 0, 0) != LUA_OK) lua_pop(L, 1);
 }
 
-/* Of the supervisor on the top, in place of which it is pushed. */
-static struct sut_token *push_token(lua_State *L) {
-    const struct sut_lua_supervisor *sup = lua_touserdata(L, -1);
+/* Of the supervisor at the index; still without its metatable. */
+static struct sut_token *push_bare_token(lua_State *L, int sup_index) {
+    const struct sut_lua_supervisor *sup = lua_touserdata(L, sup_index);
     struct sut_token *token = lua_newuserdatauv(L, sizeof *token, 2);
     token->id.value = 0;
     token->tree = sup->core.tree;
-    luaL_setmetatable(L, SUT_TOKEN_TYPE);
-    lua_insert(L, -2);
+    lua_pushvalue(L, sup_index);
     (void)lua_setiuservalue(L, -2, 1);
+    return token;
+}
+
+static struct sut_token *push_token(lua_State *L, const struct sut_supervisor *sup) {
+    struct sut_token *token;
+    sut_push_object(L, sup);
+    token = push_bare_token(L, lua_gettop(L));
+    sut_slot_get(L, SUT_SLOT_TOKEN);
+    lua_setmetatable(L, -2);
+    lua_remove(L, -2);
     return token;
 }
 
 /* It is entered under the id that the service is going to have, as long as nothing else is added
  * before. Without an id of its own nobody takes it for that service's. */
 struct sut_token *sut_push_empty_token(lua_State *L, int sup_index) {
-    const struct sut_lua_supervisor *sup = lua_touserdata(L, sup_index);
-    struct sut_token *token;
-    lua_pushvalue(L, sup_index);
-    token = push_token(L);
+    struct sut_token *token = push_bare_token(L, sup_index);
+    struct sut_lua *self = sut_self(L);
+    sut_slot_here(L, SUT_SLOT_TOKEN);
+    lua_setmetatable(L, -2);
     sut_slot_here(L, SUT_SLOT_TOKENS);
     lua_pushvalue(L, -2);
-    lua_rawseti(L, -2, key_of(sup->core.tree, sut_slot_next(&sup->core.tree->slots)));
+    self->entered_as = sut_slot_next(&token->tree->slots);
+    self->entered = token;
+    lua_rawseti(L, -2, key_of(token->tree, self->entered_as));
     lua_pop(L, 1);
     return token;
 }
@@ -203,8 +226,7 @@ void sut_push_told_token(lua_State *L, const struct sut_lua_supervisor *sup, str
     if (service) {
         sut_push_token(L, service);
     } else if (!push_known(L, sup->core.tree, id)) {
-        sut_push_object(L, sup);
-        push_token(L)->id = id;
+        push_token(L, &sup->core)->id = id;
         lua_pushvalue(L, -2);
         (void)lua_setiuservalue(L, -2, 2);
         enter_token(L);
@@ -214,8 +236,7 @@ void sut_push_told_token(lua_State *L, const struct sut_lua_supervisor *sup, str
 void sut_push_token(lua_State *L, struct sut_service *service) {
     struct sut_token *token;
     if (push_known(L, service->parent->tree, service->id)) return;
-    sut_push_object(L, service->parent);
-    token = push_token(L);
+    token = push_token(L, service->parent);
     token->id = service->id;
     if (!sut_slot_find(&service->parent->tree->slots,
                        service->id)) { /* asked for by its last event */
@@ -226,13 +247,9 @@ void sut_push_token(lua_State *L, struct sut_service *service) {
 }
 
 void sut_fill_token(lua_State *L, struct sut_token *token, const struct sut_service *service) {
-    bool entered;
+    const struct sut_lua *self = sut_self(L);
     token->id = service->id;
-    sut_slot_here(L, SUT_SLOT_TOKENS);
-    (void)lua_rawgeti(L, -1, key_of(token->tree, token->id));
-    entered = lua_touserdata(L, -1) == token;
-    lua_pop(L, 2);
-    if (!entered) enter_token(L);
+    if (self->entered != token || self->entered_as.value != token->id.value) enter_token(L);
 }
 
 /* Keeps the path for a token that outlives its service. */
@@ -286,7 +303,7 @@ void sut_open_token(lua_State *L) {
     lua_setfield(L, -2, "__eq");
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "__metatable");
-    lua_pop(L, 1);
+    sut_slot_set(L, SUT_SLOT_TOKEN);
 }
 
 /* ---- arguments ---- */

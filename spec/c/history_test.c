@@ -52,8 +52,7 @@ static int teardown(void **unused) {
 
 static void record(uint64_t seq, const char *path) {
     struct sut_notes notes = {.facts.seq = seq};
-    notes.text[SUT_TEXT_PATH] = path;
-    notes.length[SUT_TEXT_PATH] = strlen(path);
+    sut_note_text(&notes, SUT_TEXT_PATH, path, strlen(path));
     sut_history_record(&history, &notes);
 }
 
@@ -203,8 +202,7 @@ static const char *kept_of(enum sut_text which, const char *text, size_t length)
     static char out[SUT_ENTRY_TEXT_MAX + 1];
     struct sut_notes notes = {0};
     const struct sut_entry *entry;
-    notes.text[which] = text;
-    notes.length[which] = length;
+    sut_note_text(&notes, which, text, length);
     sut_history_record(&history, &notes);
     entry = sut_history_at(&history, history.count - 1U);
     assert_int_equal(entry->length[which], sut_entry_size(entry));
@@ -233,8 +231,7 @@ TEST(the_texts_of_one_entry_together_stay_in_their_bound) {
     struct sut_notes notes = {0};
     memset(text, 'x', sizeof text);
     for (int i = 0; i < SUT_TEXTS; i++) {
-        notes.text[i] = text;
-        notes.length[i] = sizeof text;
+        sut_note_text(&notes, (enum sut_text)i, text, sizeof text);
     }
     sut_history_record(&history, &notes);
     assert_int_equal(SUT_ENTRY_TEXT_MAX, sut_entry_size(sut_history_at(&history, 0)));
