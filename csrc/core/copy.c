@@ -219,6 +219,8 @@ int sut_copy_init(struct sut_copy *copy, const struct sut_supervisor *root,
     sut_tree_init(&copy->tree, host, &copy->deadlines);
     copy->tree.now_ns = now_ns;
     copy->tree.stop_number = original->stop_number;
+    copy->tree.overran = original->overran;
+    copy->tree.abandoned = original->abandoned;
     if (make_room(copy, root) || copy_chunks(&copy->tree.slots, &original->slots) ||
         copy_all(copy, root))
         return -1;

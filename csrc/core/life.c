@@ -37,6 +37,8 @@ bool sut_service_timed(const struct sut_service *service) { return traits[servic
 
 static void count(struct sut_service *service, enum sut_state from, enum sut_state to) {
     struct sut_supervisor *parent = service->parent;
+    tree_of(service)->abandoned +=
+        (uint32_t)(to == SUT_STATE_ABANDONED) - (uint32_t)(from == SUT_STATE_ABANDONED);
     parent->living += (uint32_t)traits[to].living - (uint32_t)traits[from].living;
     parent->pending += (uint32_t)traits[to].pending - (uint32_t)traits[from].pending;
     if (service->significant)

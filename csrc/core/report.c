@@ -4,6 +4,8 @@
  */
 #include "core/report.h"
 
+#include "core/tree.h"
+
 /* ---- walking, ghosts included ---- */
 
 static struct sut_service *first_of(const struct sut_list *list) {
@@ -74,6 +76,7 @@ bool sut_report_keeps(const struct sut_service *service, uint32_t stop_number) {
 uint32_t sut_report_collect(const struct sut_supervisor *top, struct sut_id *ids, uint32_t size) {
     const struct sut_service *service = NULL;
     uint32_t count = 0;
+    if (top->tree->overran < top->stop_number && top->tree->abandoned == 0) return 0;
     while ((service = walk(top, service))) {
         if (sut_report_verdict(top, service) == SUT_REPORT_NOT) continue;
         if (count < size) ids[count] = service->id;

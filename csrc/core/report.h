@@ -24,7 +24,8 @@ enum sut_verdict_of_stop sut_report_verdict(const struct sut_supervisor *top,
 bool sut_report_keeps(const struct sut_service *service, uint32_t stop_number);
 
 /* Writes the ids of the services of the report, at most `size`, in start order, ghosts of a
- * supervisor after its children; returns how many there are. Cannot fail. */
+ * supervisor after its children; returns how many there are. After a stop in which all was in
+ * time, nothing is gone through. Cannot fail. */
 uint32_t sut_report_collect(const struct sut_supervisor *top, struct sut_id *ids, uint32_t size);
 
 #endif

@@ -131,7 +131,7 @@ void sut_life_overrun(struct sut_service *service, const struct sut_cue *cue) {
             return;
         }
     } else {
-        service->overran = tree_of(service)->stop_number;
+        service->overran = tree_of(service)->overran = tree_of(service)->stop_number;
         sut_supervisor_emit(parent, service, SUT_EVENT_STOP_TIMEOUT)->killed = service->kill;
         if (service->kill) {
             strike(service);

@@ -234,6 +234,7 @@ struct sut_service *sut_supervisor_walk(const struct sut_supervisor *top,
 bool sut_supervisor_lives(const struct sut_supervisor *sup) {
     if (sup->state == SUT_SUPERVISOR_NOT_RUNNING) return false;
     if (sup->state != SUT_SUPERVISOR_TERMINATED) return true;
+    if (sup->tree->abandoned == 0) return false;
     for (struct sut_service *service = sut_supervisor_walk(sup, NULL); service;
          service = sut_supervisor_walk(sup, service))
         if (sut_service_lives(service)) return true;

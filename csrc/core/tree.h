@@ -52,9 +52,11 @@ struct sut_tree {
     struct sut_list released;  /* sut_service.u.work: out of the tree, the host's memory again */
     struct sut_list finished;  /* sut_supervisor.finished: terminated, or quiet at last */
     int64_t now_ns;
-    int64_t grace_ns; /* between that error and the end by force; 0: no error is raised */
-    uint32_t stop_number;
-    uint32_t talkative; /* supervisors with lifecycle events: a start may emit for each */
+    int64_t grace_ns;     /* between that error and the end by force; 0: no error is raised */
+    uint32_t stop_number; /* of the latest stop */
+    uint32_t overran;     /* the latest in which something overran its time, or 0 */
+    uint32_t abandoned;   /* services that are so now */
+    uint32_t talkative;   /* supervisors with lifecycle events: a start may emit for each */
 };
 
 void sut_tree_init(struct sut_tree *tree, const struct sut_host *host,

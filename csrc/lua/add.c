@@ -138,6 +138,7 @@ static void contain(lua_State *L, int sup_index, struct sut_lua_service *service
     sut_push_object(L, inner);
     lua_rawsetp(L, -2, inner);
     lua_pop(L, 1);
+    inner->rt->contains = true;
     inner->container = service;
     service->extras->contained = inner;
     pass_hook_down(L, sup_index, &inner->core);

@@ -150,10 +150,9 @@ static int value(lua_State *L) {
 
 /* ---- waiting ---- */
 
-static int waited(lua_State *L, int status, lua_KContext ctx) {
+static int waited(lua_State *L, int status, lua_KContext self) {
     (void)status;
-    (void)ctx;
-    (void)sut_wait_end(L, sut_self(L), NULL);
+    (void)sut_wait_end(L, (struct sut_lua *)self, NULL);
     lua_pushboolean(L, ((const struct sut_context *)lua_touserdata(L, 1))->err);
     return 1;
 }
@@ -168,16 +167,16 @@ static int wait(lua_State *L) {
     struct sut_coroutine *co = sut_wait_begin(L, rt->self, rt, "ctx:wait");
     struct sut_list *waiters = NULL;
     if (context->err || due_ns == 0)
-        return sut_wait(L, rt->self, co, SUT_WAIT_YIELD, SUT_NEVER, waited, 0);
+        return sut_wait(L, rt->self, co, SUT_WAIT_YIELD, SUT_NEVER, waited, (lua_KContext)rt->self);
     if (due_ns != SUT_NEVER) due_ns = sut_time_after(sut_runtime_now(&rt->rt), due_ns);
     if (context->kind != SUT_CONTEXT_SERVICE)
         waiters = &((struct sut_derived *)context)->waiters;
     else if (context->guard.co != co || co->shields > 0)
         waiters = &sut_context_new(L, SUT_CONTEXT_CANCEL, rt, 1)->waiters;
     if (context->err) /* a finalizer has ended it meanwhile */
-        return sut_wait(L, rt->self, co, SUT_WAIT_YIELD, SUT_NEVER, waited, 0);
+        return sut_wait(L, rt->self, co, SUT_WAIT_YIELD, SUT_NEVER, waited, (lua_KContext)rt->self);
     if (waiters) sut_list_append(waiters, &co->task.node);
-    return sut_wait(L, rt->self, co, SUT_WAIT_CONTEXT, due_ns, waited, 0);
+    return sut_wait(L, rt->self, co, SUT_WAIT_CONTEXT, due_ns, waited, (lua_KContext)rt->self);
 }
 
 /* ---- fields and text ---- */

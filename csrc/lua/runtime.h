@@ -29,6 +29,7 @@ struct sut_lua_runtime {
     uint32_t passed_over; /* of them, since anybody has run */
     uint32_t passed_turn; /* the watchdog's turn then */
     bool accounting;      /* each resume is measured */
+    bool contains;        /* some object has contained a supervisor, ever */
     double epoch_s;       /* wall time at 0 of a virtual clock */
     int64_t wall_ns;      /* wall time at 0 of a real clock, as last looked up */
     int64_t looked_ns;    /* and when that was */

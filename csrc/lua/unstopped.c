@@ -70,7 +70,8 @@ static uint32_t find_containers(const struct sut_supervisor *top, struct sut_id 
 
 /* What a supervisor inside an object has left belongs to the report above it. */
 static void append_contained(lua_State *L, int report, const struct sut_supervisor *top) {
-    uint32_t count = find_containers(top, NULL, 0);
+    bool some = ((const struct sut_lua_supervisor *)top)->rt->contains;
+    uint32_t count = some ? find_containers(top, NULL, 0) : 0;
     struct sut_id *ids;
     if (count == 0) return;
     ids = lua_newuserdatauv(L, count * sizeof *ids, 0);
