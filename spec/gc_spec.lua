@@ -177,6 +177,48 @@ describe("dropped and collected without a trace are", function()
     end
 end)
 
+describe("the coroutine of a run that has ended", function()
+    -- Serves what `make` adds to it, lets a second pass, and asks for the coroutine of the only run.
+    local function assert_let_go(hook, make)
+        local rt <close> = sutura.runtime({ clock = "virtual" })
+        local weak = setmetatable({}, { __mode = "v" })
+        local sup = rt:supervisor("A", { event_hook = hook, failure_threshold = 1, failure_backoff = 1000 })
+        make(sup, function() weak.run = coroutine.running() end)
+        sup:serve_background()
+        rt:advance(1)
+        full_collection()
+        assert.is_nil(weak.run)
+        assert.equal("worker", sup:children()[1].name)
+    end
+
+    it("is let go when the next run is taken back", function()
+        assert_let_go(quiet, function(sup, note)
+            local worker = sup:add("worker", note)
+            sup:add("other", function(ctx)
+                sup:terminate_child(worker)
+                ctx:wait()
+            end)
+        end)
+    end)
+
+    it("is let go when the next run cannot begin", function()
+        local panics = 0
+        assert_let_go(function(event)
+            panics = panics + (event.type == "service_panic" and 1 or 0)
+        end, function(sup, note)
+            local runs = 0
+            sup:add("worker", setmetatable({}, {
+                __index = function(_, name)
+                    if name ~= "serve" then return end
+                    runs = runs + 1
+                    return runs < 3 and note or error("nothing to run") -- it was asked for once by add
+                end,
+            }))
+        end)
+        assert.is_true(panics > 0)
+    end)
+end)
+
 describe("a supervisor that runs", function()
     it("is kept by its runtime, and let go when it has ended", function()
         local rt <close> = sutura.runtime({ clock = "virtual" })

@@ -43,7 +43,7 @@ return {
     core("life.c", { name = "two-live-runs", spec = "life_end_test",
         from = "[SUT_INPUT_START] = STOP(amend)", to = "[SUT_INPUT_START] = CELL(begin)" }),
     core("life.c", { name = "since-the-run-began", spec = "introspection_spec",
-        from = "if (strcmp(word, sut_service_state_name(service)) != 0)", to = "if (state == SUT_STATE_STARTING)" }),
+        from = "if (word != sut_service_state_name(service))", to = "if (state == SUT_STATE_STARTING)" }),
     core("group.c", { name = "since-the-wait-before-the-group", spec = "introspection_spec",
         from = "service->since_ns = service->parent->tree->now_ns;", to = "service->since_ns += 0;" }),
     ring("coroutine.c", { name = "resumes-of-the-last-run", spec = "introspection_spec",
@@ -111,6 +111,19 @@ return {
         from = "ceil(lua_tonumber(L, -1) * 1000)", to = "floor(lua_tonumber(L, -1) * 1000)" }),
 
     -- ---- the report ----
+
+    core("report.c", { name = "one-in-time-hides-who-was-late", spec = "report_test",
+        from = "top->tree->overran < top->stop_number &&", to = "top->tree->overran <= top->stop_number &&" }),
+    core("report.c", { name = "one-in-time-hides-who-still-lives", spec = "report_test",
+        from = " && top->tree->abandoned == 0) return 0;", to = ") return 0;" }),
+    core("supervisor.c", { name = "nobody-outlives-a-stop", spec = "serve_spec",
+        from = "if (sup->tree->abandoned == 0) return false;", to = "return false;" }),
+    ring("unstopped.c", { name = "contained-is-not-reported", spec = "report_spec",
+        from = "uint32_t count = some ?", to = "uint32_t count = !some ?" }),
+    ring("service.c", { name = "thread-of-a-failed-start-stays", spec = "gc_spec",
+        from = "        else\n            sut_service_drop_thread(service);\n", to = "" }),
+    ring("service.c", { name = "recalled-run-keeps-the-thread-before", spec = "gc_spec",
+        from = "    sut_service_drop_thread(service); /*", to = "    /*" }),
 
     core("report.c", { name = "removed-and-alive-is-not-reported", point = 3, spec = "suture_spec",
         from = "if (service->state == SUT_STATE_ABANDONED) return SUT_REPORT_ALIVE;",
@@ -453,7 +466,7 @@ return {
     core("history.c", { name = "block-too-small-is-kept", spec = "history_test",
         from = "size <= entry->room && ", to = "" }),
     core("history.c", { name = "lost-texts-are-read", spec = "history_test",
-        from = "    for (int i = 0; i < SUT_TEXTS; i++)\n        entry->length[i] = SUT_NO_TEXT;\n}", to = "}" }),
+        from = "    } else {\n        have_no_texts(entry);\n    }", to = "    }" }),
     ring("history.c", { name = "entry-of-freed-texts", spec = "history_spec",
         from = "    entry.text = text;\n", to = "" }),
     ring("history.c", { name = "history-shorter-than-it-was", spec = "history_spec",

@@ -125,6 +125,7 @@ static void finish(struct sut_lua_service *service, enum sut_end end, int odd,
     struct sut_lua *self = sut_rt(&service->co)->self;
     struct sut_detail detail = {.block = failure, .ref = odd ? odd : SUT_DETAIL_VALUE};
     bool kept = makes_event(&service->core, end);
+    bool began = service->co.thread != NULL;
     sut_rt(&service->co)->rt.progressed = true;
     self->ended = (struct sut_ended){.thread = odd ? NULL : service->co.thread, .odd = odd};
     remember(service);
@@ -133,7 +134,12 @@ static void finish(struct sut_lua_service *service, enum sut_end end, int odd,
     leave_run(service);
     sut_service_ended(&service->core, end, kept ? detail : (struct sut_detail){0});
     sut_service_left(&service->core);
-    if (!kept || (odd && !(failure && failure->has_variables))) sut_service_drop_thread(service);
+    if (!kept || (odd && !(failure && failure->has_variables))) {
+        if (began)
+            sut_service_part_from_thread(service);
+        else
+            sut_service_drop_thread(service);
+    }
     if (!kept) sut_free(failure);
 }
 

@@ -137,6 +137,9 @@ void sut_service_free(struct sut_lua_service *service);
 /* Lets the thread of an ended run go. Never raises. */
 void sut_service_drop_thread(struct sut_lua_service *service);
 
+/* The same for one whose run ends now, so that its thread is there. */
+void sut_service_part_from_thread(struct sut_lua_service *service);
+
 /* Remembers why the run ended. Never raises. */
 void sut_service_set_last_error(struct sut_lua_service *service, const char *text);
 

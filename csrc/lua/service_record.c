@@ -19,20 +19,28 @@ lua_Integer sut_thread_key(const struct sut_lua_service *service) {
     return (lua_Integer)(uint32_t)service->core.id.value + 1;
 }
 
+/* The index of the table of threads on the stack of hooks. */
+static int find_threads(lua_State *hooks, struct sut_lua_runtime *rt) {
+    if (!rt->calling) return SUT_KEPT_THREADS;
+    sut_push_threads(hooks, rt); /* it is another function's stack */
+    return lua_gettop(hooks);
+}
+
 /* The key is there, so that nothing is allocated. */
+void sut_service_part_from_thread(struct sut_lua_service *service) {
+    struct sut_lua_runtime *rt = sut_rt(&service->co);
+    int threads = find_threads(rt->hooks, rt);
+    lua_pushnil(rt->hooks);
+    lua_rawseti(rt->hooks, threads, sut_thread_key(service));
+    if (rt->calling) lua_pop(rt->hooks, 1);
+}
+
 void sut_service_drop_thread(struct sut_lua_service *service) {
     struct sut_lua_runtime *rt = sut_rt(&service->co);
-    lua_State *L = rt->hooks;
-    int threads = SUT_KEPT_THREADS;
-    if (rt->calling) { /* another function's stack */
-        sut_push_threads(L, rt);
-        threads = lua_gettop(L);
-    }
-    if (lua_rawgeti(L, threads, sut_thread_key(service)) != LUA_TNIL) {
-        lua_pushnil(L);
-        lua_rawseti(L, threads, sut_thread_key(service));
-    }
-    lua_pop(L, rt->calling ? 2 : 1);
+    int threads = find_threads(rt->hooks, rt);
+    bool there = lua_rawgeti(rt->hooks, threads, sut_thread_key(service)) != LUA_TNIL;
+    lua_pop(rt->hooks, rt->calling ? 2 : 1);
+    if (there) sut_service_part_from_thread(service);
 }
 
 /* Lets go what the bodies kept for the service. */
