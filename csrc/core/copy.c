@@ -27,13 +27,6 @@ static int copy_chunks(struct sut_slots *slots, const struct sut_slots *original
     return 0;
 }
 
-static void enter_slot(const struct sut_slots *slots, struct sut_service *twin) {
-    uint32_t index = (uint32_t)twin->id.value;
-    struct sut_slot *slot = &slots->chunks[index / SUT_SLOT_CHUNK]->slots[index % SUT_SLOT_CHUNK];
-    slot->owner = twin;
-    slot->generation = (uint32_t)(twin->id.value >> 32);
-}
-
 struct sut_service *sut_copy_service(const struct sut_copy *copy,
                                      const struct sut_service *original) {
     return sut_slot_find(&copy->tree.slots, original->id);
@@ -109,7 +102,7 @@ static int copy_service(struct sut_copy *copy, struct sut_twin *twin,
     sut_list_init(&service->sibling);
     sut_list_init(&twin->ready);
     sut_list_append(&service->parent->children, &service->sibling);
-    enter_slot(&copy->tree.slots, service);
+    sut_slot_put(&copy->tree.slots, service, service->id);
     return copy_options(service, original->options);
 }
 

@@ -91,6 +91,7 @@ struct sut_options {
     uint32_t shutdown_ms;       /* of SUT_SHUTDOWN_TIME */
     uint32_t after_count;
     struct sut_id cause;   /* of its stop, where that is not its supervisor's: core/cause.h */
+    void *host;            /* the host's to use */
     struct sut_id after[]; /* the siblings, all before it in start order, that it starts after */
 };
 

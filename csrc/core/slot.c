@@ -2,21 +2,33 @@
  *
  * The table of slots behind the ids.
  *
- * Invariants: a slot in use has an owner; a free one has none, and is in the chain of free slots
- * unless it is retired. A generation is handed out once for each slot, from 1 upwards: a slot that
- * has used them all is retired (generation 0) and not handed out again.
+ * Invariants: a slot in use has an owner; a free one has an odd number in its place, twice the
+ * index of the next free slot plus 1, and 1, and is in the chain of free slots unless it is
+ * retired. A generation is handed out once for each slot, from 1 upwards: a slot that has used them
+ * all is retired (generation 0) and not handed out again.
  */
 #include "core/slot.h"
 
 #include "core/alloc.h"
 #include "core/invariant.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
-static struct sut_slot *slot_at(const struct sut_slots *slots, uint32_t index) {
-    return &slots->chunks[index / SUT_SLOT_CHUNK]->slots[index % SUT_SLOT_CHUNK];
+/* One slot, by where its parts are. */
+struct slot {
+    uintptr_t *owner;
+    uint32_t *generation;
+};
+
+static struct slot slot_at(const struct sut_slots *slots, uint32_t index) {
+    struct sut_slot_chunk *chunk = slots->chunks[index / SUT_SLOT_CHUNK];
+    uint32_t at = index % SUT_SLOT_CHUNK;
+    return (struct slot){&chunk->owner[at], &chunk->generation[at]};
 }
+
+static uintptr_t next_free(uint32_t next) { return (uintptr_t)next << 1 | 1; }
 
 /* Makes room for one more pointer to a chunk; the chunks themselves stay where they are. */
 static int reserve_pointer(struct sut_slots *slots) {
@@ -45,7 +57,7 @@ static struct sut_id id_of(uint32_t index, uint32_t generation) {
 struct sut_id sut_slot_next(const struct sut_slots *slots) {
     uint32_t index = slots->free ? slots->free - 1 : slots->used;
     if (index == slots->chunk_count * SUT_SLOT_CHUNK) return (struct sut_id){0};
-    return id_of(index, slot_at(slots, index)->generation + 1);
+    return id_of(index, *slot_at(slots, index).generation + 1);
 }
 
 int sut_slot_take(struct sut_slots *slots, void *owner, struct sut_id *id) {
@@ -55,40 +67,46 @@ int sut_slot_take(struct sut_slots *slots, void *owner, struct sut_id *id) {
         index = slots->free - 1;
     else if (slots->used == slots->chunk_count * SUT_SLOT_CHUNK && add_chunk(slots))
         return -1;
-    struct sut_slot *slot = slot_at(slots, index);
+    struct slot slot = slot_at(slots, index);
     if (slots->free)
-        slots->free = slot->next_free;
+        slots->free = (uint32_t)(*slot.owner >> 1);
     else
         slots->used++;
-    slot->owner = owner;
-    slot->generation++;
-    *id = id_of(index, slot->generation);
+    *slot.owner = (uintptr_t)owner;
+    *id = id_of(index, ++*slot.generation);
     return 0;
 }
 
-/* The slot of an id that is in force, or NULL. */
-static struct sut_slot *live_slot(const struct sut_slots *slots, struct sut_id id) {
+/* Whether the id is in force; then its slot. */
+static bool find(const struct sut_slots *slots, struct sut_id id, struct slot *slot) {
     uint32_t index = (uint32_t)id.value;
-    if (index >= slots->used) return NULL;
-    struct sut_slot *slot = slot_at(slots, index);
-    return slot->owner && slot->generation == (uint32_t)(id.value >> 32) ? slot : NULL;
+    if (index >= slots->used) return false;
+    *slot = slot_at(slots, index);
+    return !(*slot->owner & 1) && *slot->generation == (uint32_t)(id.value >> 32);
 }
 
 void sut_slot_give(struct sut_slots *slots, struct sut_id id) {
-    struct sut_slot *slot = live_slot(slots, id);
-    SUT_INVARIANT(slot != NULL, "a slot was given back twice");
-    slot->owner = NULL;
-    if (slot->generation == UINT32_MAX) {
-        slot->generation = 0;
+    struct slot slot;
+    bool found = find(slots, id, &slot);
+    SUT_INVARIANT(found, "a slot was given back twice");
+    *slot.owner = next_free(slots->free);
+    if (*slot.generation == UINT32_MAX) {
+        *slot.generation = 0;
         return;
     }
-    slot->next_free = slots->free;
     slots->free = (uint32_t)id.value + 1;
 }
 
+void sut_slot_put(const struct sut_slots *slots, void *owner, struct sut_id id) {
+    struct slot slot = slot_at(slots, (uint32_t)id.value);
+    *slot.owner = (uintptr_t)owner;
+    *slot.generation = (uint32_t)(id.value >> 32);
+}
+
 void *sut_slot_find(const struct sut_slots *slots, struct sut_id id) {
-    const struct sut_slot *slot = live_slot(slots, id);
-    return slot ? slot->owner : NULL;
+    struct slot slot;
+    /* The number was an address. NOLINTNEXTLINE(performance-no-int-to-ptr) */
+    return find(slots, id, &slot) ? (void *)*slot.owner : NULL;
 }
 
 void sut_slots_free(struct sut_slots *slots) {

@@ -15,15 +15,11 @@ struct sut_id {
 
 #define SUT_SLOT_CHUNK 256
 
-/* A slot and its chunk are the table's own; they stand here for the tests of the table. */
-struct sut_slot {
-    void *owner;         /* NULL while free */
-    uint32_t generation; /* of the last id handed out; 0 before the first, and when retired */
-    uint32_t next_free;  /* next free slot + 1, or 0 */
-};
-
+/* The table's own; it stands here for the tests of the table. What belongs to one slot lies in two
+ * arrays, for side by side there would be a gap. */
 struct sut_slot_chunk {
-    struct sut_slot slots[SUT_SLOT_CHUNK];
+    uintptr_t owner[SUT_SLOT_CHUNK];     /* its address, or while free an odd number: see slot.c */
+    uint32_t generation[SUT_SLOT_CHUNK]; /* of the last id; 0 before the first, and when retired */
 };
 
 struct sut_slots {
@@ -44,6 +40,9 @@ struct sut_id sut_slot_next(const struct sut_slots *slots);
 /* Gives the slot of an id in force back; the id finds nothing from now on. A slot whose generations
  * are used up is retired instead of handed out again. Cannot fail. */
 void sut_slot_give(struct sut_slots *slots, struct sut_id id);
+
+/* Puts an owner, whose id it is, into a slot of a table that has a chunk for it. Cannot fail. */
+void sut_slot_put(const struct sut_slots *slots, void *owner, struct sut_id id);
 
 /* The owner, or NULL when the id is stale, foreign or 0. */
 void *sut_slot_find(const struct sut_slots *slots, struct sut_id id);

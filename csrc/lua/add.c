@@ -60,7 +60,7 @@ static void pass_hook_down(lua_State *L, int from, struct sut_supervisor *top) {
     give_hook(L, from, top);
     for (struct sut_service *service = sut_supervisor_walk(top, NULL); service;
          service = sut_supervisor_walk(top, service)) {
-        const struct sut_extras *extras = sut_service_of(service)->extras;
+        const struct sut_extras *extras = sut_extras_of(sut_service_of(service));
         if (service->child) give_hook(L, from, service->child);
         if (extras && extras->contained) pass_hook_down(L, from, &extras->contained->core);
     }
@@ -91,7 +91,7 @@ void sut_uncontain(lua_State *L, struct sut_lua_supervisor *sup) {
     struct sut_lua_service *container = sup->container;
     if (!container) return;
     sup->container = NULL;
-    container->extras->contained = NULL;
+    sut_extras_of(container)->contained = NULL;
     sut_push_object(L, container->core.parent);
     (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_BODIES);
     lua_pushnil(L);
@@ -140,7 +140,7 @@ static void contain(lua_State *L, int sup_index, struct sut_lua_service *service
     lua_pop(L, 1);
     inner->rt->contains = true;
     inner->container = service;
-    service->extras->contained = inner;
+    sut_extras_of(service)->contained = inner;
     pass_hook_down(L, sup_index, &inner->core);
 }
 
@@ -202,7 +202,7 @@ static bool give_extras(struct sut_lua_service *service, struct sut_refs refs,
                         const struct sut_lua_supervisor *inner, int64_t heartbeat_ns) {
     if (!inner && refs.jitter == LUA_NOREF && !heartbeat_ns) return true;
     if (!sut_service_extras(service)) return false;
-    service->extras->jitter_ref = refs.jitter;
+    sut_extras_of(service)->jitter_ref = refs.jitter;
     return !heartbeat_ns || sut_heartbeat_promise(service, heartbeat_ns);
 }
 

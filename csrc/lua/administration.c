@@ -97,7 +97,7 @@ int sut_supervisor_remove_and_wait(lua_State *L) {
     ask_to_remove(L, sup, service);
     service = sut_slot_find(&sup->core.tree->slots, id);
     if (!service || service->ghost || !sut_service_lives(service)) return answer_true(L);
-    sut_list_append(&sut_service_of(service)->extras->waiters, &co->task.node);
+    sut_list_append(&sut_extras_of(sut_service_of(service))->waiters, &co->task.node);
     return sut_wait(L, self, co, SUT_WAIT_SERVICE,
                     sut_time_after(sut_runtime_now(&sup->rt->rt), limit), removed, 0);
 }

@@ -7,6 +7,7 @@
  * what resume was given (a table with n), 2 the cleanup function, 3 the runtime.
  */
 #include "lua/runtime.h"
+#include "lua/service.h"
 #include "lua/wait.h"
 
 #define AWAIT_TYPE "sutura.await"
@@ -45,10 +46,19 @@ static int await_resume(lua_State *L) {
 
 /* ---- whose it is ---- */
 
+/* Where those of the coroutine begin; NULL for a service that has no room for any yet. */
+static struct sut_await **list_of(struct sut_coroutine *co) {
+    struct sut_extras *extras;
+    if (co->kind != SUT_COROUTINE_SERVICE) return &((struct sut_standalone *)co)->awaits;
+    extras = sut_extras_of(sut_service_of_coroutine(co));
+    return extras ? &extras->awaits : NULL;
+}
+
 void sut_awaits_leave(struct sut_coroutine *co) {
-    while (co->awaits) {
-        struct sut_await *await = co->awaits;
-        co->awaits = await->next;
+    struct sut_await **awaits = list_of(co);
+    while (awaits && *awaits) {
+        struct sut_await *await = *awaits;
+        *awaits = await->next;
         await->co = NULL;
     }
 }
@@ -56,14 +66,15 @@ void sut_awaits_leave(struct sut_coroutine *co) {
 static void leave(struct sut_await *await) {
     struct sut_await **at;
     if (!await->co) return;
-    for (at = &await->co->awaits; *at != await; at = &(*at)->next)
+    for (at = list_of(await->co); *at != await; at = &(*at)->next)
         continue;
     *at = await->next;
     await->co = NULL;
 }
 
-bool sut_await_is_starting(const struct sut_coroutine *co) {
-    for (const struct sut_await *await = co->awaits; await; await = await->next)
+bool sut_await_is_starting(struct sut_coroutine *co) {
+    struct sut_await **awaits = list_of(co);
+    for (const struct sut_await *await = awaits ? *awaits : NULL; await; await = await->next)
         if (await->starting) return true;
     return false;
 }
@@ -155,9 +166,11 @@ static void push_await(lua_State *L, struct sut_coroutine *co) {
     lua_setmetatable(L, -2);
     sut_push_runtime(L, sut_rt(co));
     (void)lua_setiuservalue(L, -2, 3);
+    if (co->kind == SUT_COROUTINE_SERVICE && !sut_service_extras(sut_service_of_coroutine(co)))
+        luaL_error(L, "not enough memory");
     await->co = co;
-    await->next = co->awaits;
-    co->awaits = await;
+    await->next = *list_of(co);
+    *list_of(co) = await;
 }
 
 int sut_await(lua_State *L) {

@@ -18,19 +18,11 @@ static const struct sut_service *caller(struct sut_coroutine *co) {
     return owner ? &owner->core : NULL;
 }
 
-static bool give_options(struct sut_service *service) {
-    if (service->options) return true;
-    service->options = sut_calloc(sizeof *service->options);
-    if (!service->options) return false;
-    service->options->start_timeout_ns = SUT_NEVER;
-    return true;
-}
-
 struct sut_id sut_caller_id(lua_State *L, const struct sut_lua_runtime *rt,
                             struct sut_service *target) {
     const struct sut_service *by = caller(rt->self->current);
     if (!by || by->parent->tree != &rt->rt.tree) return (struct sut_id){0};
-    if (target && !give_options(target)) luaL_error(L, "not enough memory");
+    if (target && !sut_service_give_options(target)) luaL_error(L, "not enough memory");
     return by->id;
 }
 

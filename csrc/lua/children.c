@@ -82,7 +82,7 @@ int sut_supervisor_terminate_child(lua_State *L) {
     ask(L, sup, id);
     if (!still_lives(sup, id)) return answer_true(L);
     service = sut_tree_find(sup->core.tree, id);
-    sut_list_append(&sut_service_of(service)->extras->waiters, &co->task.node);
+    sut_list_append(&sut_extras_of(sut_service_of(service))->waiters, &co->task.node);
     return sut_wait(L, self, co, SUT_WAIT_SERVICE,
                     sut_time_after(sut_runtime_now(&sup->rt->rt), limit_ns), terminated, 0);
 }

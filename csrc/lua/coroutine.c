@@ -23,6 +23,7 @@ void sut_standalone_init(struct sut_standalone *standalone, struct sut_lua_runti
     sut_coroutine_init(&standalone->co, kind);
     standalone->co.resumes = 0;
     standalone->rt = rt;
+    standalone->awaits = NULL;
 }
 
 /* All but the count of resumes, which is of all runs. */
@@ -30,7 +31,6 @@ void sut_coroutine_init(struct sut_coroutine *co, enum sut_coroutine_kind kind) 
     sut_task_init(&co->task);
     co->thread = NULL;
     co->guard = NULL;
-    co->awaits = NULL;
     co->shields = 0;
     co->kind = kind;
     co->wait = SUT_WAIT_NONE;

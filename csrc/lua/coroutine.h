@@ -52,11 +52,10 @@ struct sut_guard {
 
 struct sut_coroutine {
     struct sut_task task;
-    lua_State *thread;        /* NULL between runs */
-    struct sut_guard *guard;  /* at the bottom of the thread's stack */
-    struct sut_await *awaits; /* that are open */
-    uint32_t resumes;         /* of all runs of a service; starts again at 2^32 */
-    uint16_t shields;         /* depth of sutura.shield */
+    lua_State *thread;       /* NULL between runs */
+    struct sut_guard *guard; /* at the bottom of the thread's stack */
+    uint32_t resumes;        /* of all runs of a service; starts again at 2^32 */
+    uint16_t shields;        /* depth of sutura.shield */
     /* The rest of the word, in bits: a signal handler may read them, on the loop's thread. */
     enum sut_coroutine_kind kind : 2;
     enum sut_wait wait : 4; /* NONE from each resume on, until it waits again */
@@ -72,6 +71,7 @@ struct sut_coroutine {
 struct sut_standalone {
     struct sut_coroutine co; /* first */
     struct sut_lua_runtime *rt;
+    struct sut_await *awaits; /* that are open; those of a service are in its extras */
 };
 
 void sut_coroutine_init(struct sut_coroutine *co, enum sut_coroutine_kind kind);
@@ -116,7 +116,7 @@ lua_State *sut_innermost(lua_State *thread);
 lua_State *sut_nested(lua_State *thread);
 
 /* True while it is inside the `start` of an await. */
-bool sut_await_is_starting(const struct sut_coroutine *co);
+bool sut_await_is_starting(struct sut_coroutine *co);
 
 /* The service whose helper it is, or NULL. Async-signal-safe. */
 struct sut_lua_service;

@@ -13,7 +13,7 @@
 #define SLOT_NS (SUT_SECOND_NS / SUT_CPU_SHARE_SLOTS)
 
 static struct sut_cpu_share *share_of(const struct sut_lua_service *service) {
-    return service->extras->share;
+    return sut_extras_of(service)->share;
 }
 
 bool sut_cpu_share_give(struct sut_lua_service *service, struct sut_lua_runtime *rt, double part) {

@@ -48,7 +48,7 @@ struct jitter {
 
 /* The child's own jitter, else the supervisor's. */
 static void push_jitter(lua_State *L, const struct jitter *jitter) {
-    const struct sut_extras *extras = jitter->service ? jitter->service->extras : NULL;
+    const struct sut_extras *extras = jitter->service ? sut_extras_of(jitter->service) : NULL;
     sut_push_object(L, jitter->sup);
     if (extras && extras->jitter_ref != LUA_NOREF) {
         (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_BODIES);

@@ -9,7 +9,7 @@
 #include "lua/runtime.h"
 
 static struct sut_heartbeat *promised(const struct sut_lua_service *service) {
-    return service->extras ? service->extras->heartbeat : NULL;
+    return sut_extras_of(service) ? sut_extras_of(service)->heartbeat : NULL;
 }
 
 const struct sut_heartbeat *sut_heartbeat_of(const struct sut_lua_service *service) {
@@ -30,7 +30,7 @@ bool sut_heartbeat_promise(struct sut_lua_service *service, int64_t span_ns) {
     heartbeat->service = service;
     heartbeat->span_ns = span_ns;
     heartbeat->due_ns = SUT_NEVER;
-    service->extras->heartbeat = heartbeat;
+    sut_extras_of(service)->heartbeat = heartbeat;
     return true;
 }
 

@@ -151,7 +151,7 @@ void sut_hog_gave_way(struct sut_lua_service *service, int64_t ran_ns) {
 }
 
 int64_t sut_hog_blocked(const struct sut_lua_service *service) {
-    const struct sut_extras *extras = service->extras;
+    const struct sut_extras *extras = sut_extras_of(service);
     int64_t slice_ns = sut_rt(&service->co)->rt.slice_ns;
     if (!extras || extras->hogs.resume != service->co.resumes) return 0;
     return extras->hogs.ran_ns > SLICES_TO_PREEMPT * slice_ns ? extras->hogs.ran_ns : 0;

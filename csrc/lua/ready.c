@@ -13,7 +13,7 @@
 static void keep_info(lua_State *L, struct sut_lua_service *service, int info) {
     struct sut_extras *extras;
     int ref = LUA_NOREF;
-    if (lua_isnil(L, info) && !service->extras) return;
+    if (lua_isnil(L, info) && !sut_extras_of(service)) return;
     extras = sut_service_extras(service);
     if (!extras) {
         luaL_error(L, "not enough memory");
@@ -32,11 +32,11 @@ static void keep_info(lua_State *L, struct sut_lua_service *service, int info) {
 
 void sut_service_drop_info(struct sut_lua_service *service) {
     lua_State *L = sut_rt(&service->co)->hooks;
-    if (!service->extras || service->extras->info_ref == LUA_NOREF) return;
+    if (!sut_extras_of(service) || sut_extras_of(service)->info_ref == LUA_NOREF) return;
     sut_push_object(L, service->core.parent);
     (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_BODIES);
-    luaL_unref(L, -1, service->extras->info_ref);
-    service->extras->info_ref = LUA_NOREF;
+    luaL_unref(L, -1, sut_extras_of(service)->info_ref);
+    sut_extras_of(service)->info_ref = LUA_NOREF;
     lua_pop(L, 2);
 }
 

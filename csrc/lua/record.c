@@ -128,7 +128,7 @@ static void set_backoff(lua_State *L, const struct sut_service *service) {
 
 /* What it has used of the processor: measured, or sampled by the watchdog. */
 static void set_usage(lua_State *L, const struct sut_lua_service *service) {
-    const struct sut_extras *extras = service->extras;
+    const struct sut_extras *extras = sut_extras_of(service);
     const struct sut_lua_runtime *rt = sut_rt(&service->co);
     if (service->core.child || (!rt->accounting && rt->rt.slice_ns == 0)) return;
     set_number(L, "cpu_time", extras ? sut_seconds(extras->usage.cpu_ns) : 0.0);
@@ -140,7 +140,8 @@ static void set_usage(lua_State *L, const struct sut_lua_service *service) {
 static void set_hog(lua_State *L, const struct sut_lua_service *service) {
     if (service->on_hog != SUT_HOG_YIELD)
         set_string(L, "on_hog", service->on_hog == SUT_HOG_KILL ? "kill" : "panic");
-    if (service->limited) set_number(L, "cpu_share", sut_seconds(service->extras->share->part_ns));
+    if (service->limited)
+        set_number(L, "cpu_share", sut_seconds(sut_extras_of(service)->share->part_ns));
 }
 
 /* How it is started, and started again, where its child spec says so. */
@@ -181,12 +182,12 @@ static void set_after(lua_State *L, const struct sut_service *service) {
 
 /* What it said when it was ready; of a template's child also its argument. */
 static void set_values(lua_State *L, const struct sut_lua_service *service) {
-    bool info = service->extras && service->extras->info_ref != LUA_NOREF;
+    bool info = sut_extras_of(service) && sut_extras_of(service)->info_ref != LUA_NOREF;
     if (!info && service->body != SUT_BODY_ARGUMENT) return;
     sut_push_object(L, service->core.parent);
     (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_BODIES);
     if (info) {
-        (void)lua_rawgeti(L, -1, service->extras->info_ref);
+        (void)lua_rawgeti(L, -1, sut_extras_of(service)->info_ref);
         lua_setfield(L, -4, "info");
     }
     if (service->body == SUT_BODY_ARGUMENT) {

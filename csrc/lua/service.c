@@ -116,8 +116,8 @@ static void remember(struct sut_lua_service *service) {
         sut_service_set_last_error(service, "restarted on purpose");
     else if (core->after == SUT_AFTER_GROUP)
         sut_service_set_last_error(service, "restarted with its group");
-    else if (service->extras)
-        drop_last_error(service->extras); /* "stopped" */
+    else if (sut_extras_of(service))
+        drop_last_error(sut_extras_of(service)); /* "stopped" */
 }
 
 static void finish(struct sut_lua_service *service, enum sut_end end, int odd,

@@ -52,6 +52,7 @@ struct sut_extras {
     struct sut_stuck *stuck;              /* of the latest stop_timeout, or NULL */
     struct sut_lua_supervisor *contained; /* of an object, kept in the bodies by its address */
     struct sut_spawned *spawned;          /* helpers of the run: csrc/lua/spawn.c */
+    struct sut_await *awaits;             /* of the run, that are open */
     struct sut_heartbeat *heartbeat;      /* that it has promised, or NULL */
     struct sut_list waiters;              /* sut_coroutine.task.node: until it has ended or left */
     int jitter_ref;                       /* of its own delay, in the bodies, or LUA_NOREF */
@@ -64,7 +65,6 @@ struct sut_extras {
 struct sut_lua_service {
     struct sut_service core; /* first */
     struct sut_coroutine co;
-    struct sut_extras *extras; /* NULL until the first of them is needed */
     int ref; /* of the function, object or supervisor in the bodies of its supervisor */
     enum sut_body body : 2;
     enum sut_on_hog on_hog : 2;
@@ -73,6 +73,12 @@ struct sut_lua_service {
     bool plain : 1;   /* its name needs no escapes in a path */
     char name[];
 };
+
+/* Its extras, which hang from the core's options: one pointer for both, since few have either. NULL
+ * until the first of them is needed. */
+static inline struct sut_extras *sut_extras_of(const struct sut_lua_service *service) {
+    return service->core.options ? service->core.options->host : NULL;
+}
 
 static inline struct sut_lua_service *sut_service_of(struct sut_service *core) {
     return (struct sut_lua_service *)core;
@@ -121,6 +127,9 @@ enum { SUT_DETAIL_VALUE = 1 };
 
 /* The key of its thread in the runtime's table of threads. */
 lua_Integer sut_thread_key(const struct sut_lua_service *service);
+
+/* Sees to it that it has options, if only with their defaults. False without memory. */
+bool sut_service_give_options(struct sut_service *service);
 
 /* The extras, made when there are none yet; NULL without memory. */
 struct sut_extras *sut_service_extras(struct sut_lua_service *service);

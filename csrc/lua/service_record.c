@@ -48,20 +48,20 @@ static void drop_body(lua_State *L, const struct sut_lua_service *service) {
     sut_push_object(L, service->core.parent);
     (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_BODIES);
     sut_body_drop(L, sut_supervisor_of(service->core.parent), service->ref);
-    if (service->extras) {
-        luaL_unref(L, -1, service->extras->jitter_ref);
-        luaL_unref(L, -1, service->extras->info_ref);
+    if (sut_extras_of(service)) {
+        luaL_unref(L, -1, sut_extras_of(service)->jitter_ref);
+        luaL_unref(L, -1, sut_extras_of(service)->info_ref);
     }
-    if (service->extras && service->extras->contained) {
+    if (sut_extras_of(service) && sut_extras_of(service)->contained) {
         lua_pushnil(L);
-        lua_rawsetp(L, -2, service->extras->contained);
+        lua_rawsetp(L, -2, sut_extras_of(service)->contained);
     }
     lua_pop(L, 2);
 }
 
 /* Who waited for its removal goes on: it has left the tree, be it for a report alone. */
 void sut_service_left(struct sut_service *core) {
-    struct sut_extras *extras = sut_service_of(core)->extras;
+    struct sut_extras *extras = sut_extras_of(sut_service_of(core));
     if (extras) sut_wake_all(&extras->waiters, SUT_WOKEN_READY);
 }
 
@@ -84,18 +84,29 @@ bool sut_wants_variables(struct sut_coroutine *co) {
     return sut_supervisor_of(sut_service_of_coroutine(co)->core.parent)->panic_locals;
 }
 
+bool sut_service_give_options(struct sut_service *service) {
+    if (service->options) return true;
+    service->options = sut_calloc(sizeof *service->options);
+    if (!service->options) return false;
+    service->options->start_timeout_ns = SUT_NEVER;
+    return true;
+}
+
 struct sut_extras *sut_service_extras(struct sut_lua_service *service) {
-    if (service->extras) return service->extras;
-    service->extras = sut_calloc(sizeof *service->extras);
-    if (!service->extras) return NULL;
-    sut_list_init(&service->extras->waiters);
-    service->extras->jitter_ref = LUA_NOREF;
-    service->extras->info_ref = LUA_NOREF;
-    return service->extras;
+    struct sut_extras *extras = sut_extras_of(service);
+    if (extras || !sut_service_give_options(&service->core)) return extras;
+    extras = sut_calloc(sizeof *extras);
+    if (!extras) return NULL;
+    sut_list_init(&extras->waiters);
+    extras->jitter_ref = LUA_NOREF;
+    extras->info_ref = LUA_NOREF;
+    service->core.options->host = extras;
+    return extras;
 }
 
 const char *sut_service_last_error(const struct sut_lua_service *service) {
-    if (service->extras && service->extras->last_error) return service->extras->last_error;
+    if (sut_extras_of(service) && sut_extras_of(service)->last_error)
+        return sut_extras_of(service)->last_error;
     return service->core.run > 1 ? "stopped" : NULL;
 }
 
@@ -110,7 +121,7 @@ void sut_service_set_last_error(struct sut_lua_service *service, const char *tex
 }
 
 void sut_service_free(struct sut_lua_service *service) {
-    struct sut_extras *extras = service->extras;
+    struct sut_extras *extras = sut_extras_of(service);
     sut_waits_leave(&service->co);
     if (extras) {
         while (!sut_list_empty(&extras->waiters))

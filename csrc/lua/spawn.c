@@ -78,8 +78,8 @@ int sut_spawn(lua_State *L) {
     spawned->ref = ref;
     guard->co = &spawned->alone.co;
     spawned->owner = sut_service_of_coroutine(self->current);
-    spawned->next = spawned->owner->extras->spawned;
-    spawned->owner->extras->spawned = spawned;
+    spawned->next = sut_extras_of(spawned->owner)->spawned;
+    sut_extras_of(spawned->owner)->spawned = spawned;
     sut_task_ready(&spawned->alone.rt->rt, &spawned->alone.co.task);
     return 0;
 }
@@ -97,7 +97,7 @@ static void drop(struct sut_spawned *spawned) {
 }
 
 static void end_spawned(struct sut_spawned *spawned) {
-    struct sut_spawned **at = &spawned->owner->extras->spawned;
+    struct sut_spawned **at = &sut_extras_of(spawned->owner)->spawned;
     while (*at != spawned)
         at = &(*at)->next;
     *at = spawned->next;
@@ -134,9 +134,9 @@ const struct sut_lua_service *sut_spawned_owner(const struct sut_coroutine *co) 
 }
 
 void sut_spawned_close_all(struct sut_lua_service *service) {
-    while (service->extras && service->extras->spawned) {
-        struct sut_spawned *spawned = service->extras->spawned;
-        service->extras->spawned = spawned->next;
+    while (sut_extras_of(service) && sut_extras_of(service)->spawned) {
+        struct sut_spawned *spawned = sut_extras_of(service)->spawned;
+        sut_extras_of(service)->spawned = spawned->next;
         if (lua_status(spawned->alone.co.thread) == LUA_YIELD)
             (void)sut_coroutine_close(&spawned->alone.co);
         drop(spawned);
@@ -144,9 +144,9 @@ void sut_spawned_close_all(struct sut_lua_service *service) {
 }
 
 void sut_spawned_drop_all(struct sut_lua_service *service) {
-    while (service->extras && service->extras->spawned) {
-        struct sut_spawned *spawned = service->extras->spawned;
-        service->extras->spawned = spawned->next;
+    while (sut_extras_of(service) && sut_extras_of(service)->spawned) {
+        struct sut_spawned *spawned = sut_extras_of(service)->spawned;
+        sut_extras_of(service)->spawned = spawned->next;
         drop(spawned);
     }
 }

@@ -39,10 +39,11 @@ void sut_stuck_take(struct sut_lua_service *service) {
 void sut_tell_stuck(lua_State *L, const struct sut_delivery *to) {
     struct sut_lua_service *service = to->service;
     struct sut_stuck *stuck;
-    if (!service->extras || !service->extras->stuck || !service->extras->stuck->fresh)
+    if (!sut_extras_of(service) || !sut_extras_of(service)->stuck ||
+        !sut_extras_of(service)->stuck->fresh)
         sut_stuck_take(service);
     sut_tell_flag(to, SUT_FLAG_KILLED, to->event->killed);
-    stuck = service->extras ? service->extras->stuck : NULL;
+    stuck = sut_extras_of(service) ? sut_extras_of(service)->stuck : NULL;
     if (stuck) stuck->fresh = false;
     lua_pushstring(L, stuck ? stuck->stacktrace : "(no memory for the trace)");
     sut_tell_value(L, to, SUT_VALUE_STACKTRACE);

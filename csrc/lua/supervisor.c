@@ -123,7 +123,7 @@ void sut_supervisor_give_up(struct sut_lua_supervisor *sup) {
     if (!sup->name) return;
     sut_free(sup->name);
     sup->name = NULL;
-    if (sup->container) sup->container->extras->contained = NULL;
+    if (sup->container) sut_extras_of(sup->container)->contained = NULL;
     sup->container = NULL;
     sut_list_remove(&sup->all);
     sut_list_remove(&sup->under);

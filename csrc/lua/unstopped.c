@@ -36,22 +36,22 @@ static void push_entry(lua_State *L, struct sut_service *core, bool killed) {
     lua_pushboolean(L, killed);
     set_field(L, "killed");
     set_run(L, core);
-    if (!service->extras || !service->extras->stuck) return;
-    lua_pushstring(L, service->extras->stuck->stacktrace);
+    if (!sut_extras_of(service) || !sut_extras_of(service)->stuck) return;
+    lua_pushstring(L, sut_extras_of(service)->stuck->stacktrace);
     set_field(L, "stacktrace");
-    if (service->extras->stuck->waiting_for[0]) {
-        lua_pushstring(L, service->extras->stuck->waiting_for);
+    if (sut_extras_of(service)->stuck->waiting_for[0]) {
+        lua_pushstring(L, sut_extras_of(service)->stuck->waiting_for);
         set_field(L, "waiting_for");
     }
-    if (!service->extras->stuck->blocked_ns) return;
-    lua_pushnumber(L, sut_seconds(service->extras->stuck->blocked_ns));
+    if (!sut_extras_of(service)->stuck->blocked_ns) return;
+    lua_pushnumber(L, sut_seconds(sut_extras_of(service)->stuck->blocked_ns));
     set_field(L, "blocked");
 }
 
 static void append_report(lua_State *L, int report, const struct sut_supervisor *top);
 
 static bool contains(struct sut_service *core) {
-    const struct sut_extras *extras = sut_service_of(core)->extras;
+    const struct sut_extras *extras = sut_extras_of(sut_service_of(core));
     return extras && extras->contained && extras->contained->name;
 }
 
@@ -79,7 +79,7 @@ static void append_contained(lua_State *L, int report, const struct sut_supervis
     for (uint32_t i = 0; i < found && i < count; i++) {
         struct sut_service *core = sut_tree_find(top->tree, ids[i]);
         if (core && contains(core))
-            append_report(L, report, &sut_service_of(core)->extras->contained->core);
+            append_report(L, report, &sut_extras_of(sut_service_of(core))->contained->core);
     }
     lua_pop(L, 1);
 }

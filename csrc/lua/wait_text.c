@@ -44,7 +44,7 @@ static const struct sut_service *awaited_service(const struct sut_coroutine *co)
             &SUT_CONTAINER(node, struct sut_lua_supervisor, all)->core;
         for (struct sut_service *service = sut_supervisor_first(sup); service;
              service = sut_service_next(service)) {
-            const struct sut_extras *extras = sut_service_of(service)->extras;
+            const struct sut_extras *extras = sut_extras_of(sut_service_of(service));
             if (extras && holds(&extras->waiters, co)) return service;
         }
     }

@@ -109,7 +109,7 @@ static void a_slot_is_retired_when_its_generations_are_used_up(void **state) {
     int a;
     struct sut_id first = take(&slots, &a);
     sut_slot_give(&slots, first);
-    slots.chunks[0]->slots[0].generation = UINT32_MAX - 1;
+    slots.chunks[0]->generation[0] = UINT32_MAX - 1;
     struct sut_id last = take(&slots, &a);
     assert_int_equal(last.value >> 32, UINT32_MAX);
     assert_ptr_equal(sut_slot_find(&slots, last), &a);
