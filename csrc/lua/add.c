@@ -250,14 +250,13 @@ static int body_of(lua_State *L, int kind) {
 
 /* sup:add(...): a name and a function alone never leave C; the rest is read in Lua. */
 int sut_supervisor_add_service(lua_State *L) {
-    struct sut_lua *self = sut_self(L);
     struct sut_lua_supervisor *sup = sut_check_supervisor(L, 1, "add");
     struct sut_lua_service *service;
     struct sut_token *token;
     int at;
     struct sut_newcomer new = {.name = 2, .run = 3, .body = SUT_BODY_FUNCTION};
     int count = lua_gettop(L);
-    sut_check_same_runtime(L, self, sup, "add");
+    sut_check_same_runtime(L, sup->rt->self, sup, "add");
     sut_check_takes_any(L, sup, "add");
     if (count != 3 || lua_type(L, 2) != LUA_TSTRING || lua_type(L, 3) != LUA_TFUNCTION ||
         lua_rawlen(L, 2) == 0) {

@@ -9,17 +9,16 @@
 /* Uservalues that methods set. */
 enum { VALUE_CAUSE = 2, VALUE_KEY, VALUE_VALUE };
 
-/* The context in argument 1, which may be used by whoever runs now. */
-static struct sut_context *check_own(lua_State *L, const char *fn) {
+/* The context in argument 1, which may be used by whoever runs now, and its runtime. */
+static struct sut_context *check_own(lua_State *L, const char *fn, struct sut_lua_runtime **rt) {
     struct sut_context *context = sut_check_context(L, 1);
-    const struct sut_lua *self = sut_self(L);
-    const struct sut_lua_runtime *rt = sut_context_runtime(L, 1);
-    if (rt && self->runtime && self->runtime != rt)
+    *rt = sut_context_runtime(L, 1);
+    if (*rt && (*rt)->self->runtime && (*rt)->self->runtime != *rt)
         luaL_error(L,
                    "bad argument 'self' to '%s' (context of this runtime expected, got one of "
                    "another)",
                    fn);
-    if (!rt || rt->rt.closed)
+    if (!*rt || (*rt)->rt.closed)
         luaL_error(L,
                    "bad argument 'self' to '%s' (context of an open runtime expected, got one "
                    "of a closed one)",
@@ -50,13 +49,10 @@ static void push_cancel(lua_State *L) {
     lua_pushcclosure(L, cancel, 2);
 }
 
-static struct sut_derived *derive(lua_State *L, enum sut_context_kind kind) {
-    return sut_context_new(L, kind, sut_context_runtime(L, 1), 1);
-}
-
 static int with_cancel(lua_State *L) {
-    (void)check_own(L, "with_cancel");
-    (void)derive(L, SUT_CONTEXT_CANCEL);
+    struct sut_lua_runtime *rt;
+    (void)check_own(L, "with_cancel", &rt);
+    (void)sut_context_new(L, SUT_CONTEXT_CANCEL, rt, 1);
     push_cancel(L);
     return 2;
 }
@@ -72,10 +68,11 @@ static void start_timer(struct sut_derived *derived, int64_t due_ns) {
 static int with_timeout(lua_State *L) {
     struct sut_derived *derived;
     int64_t span_ns;
-    (void)check_own(L, "with_timeout");
+    struct sut_lua_runtime *rt;
+    (void)check_own(L, "with_timeout", &rt);
     if (lua_isnoneornil(L, 2)) sut_misuse(L, "with_timeout", "s", "seconds as a number", 2);
     span_ns = sut_check_span(L, 2, "with_timeout", "s", 0);
-    derived = derive(L, SUT_CONTEXT_TIMEOUT);
+    derived = sut_context_new(L, SUT_CONTEXT_TIMEOUT, rt, 1);
     push_cancel(L);
     start_timer(derived, sut_time_after(sut_runtime_now(&derived->rt->rt), span_ns));
     if (span_ns == 0) sut_context_end(&derived->context, SUT_DEADLINE_EXCEEDED);
@@ -83,10 +80,11 @@ static int with_timeout(lua_State *L) {
 }
 
 static int with_value(lua_State *L) {
-    (void)check_own(L, "with_value");
+    struct sut_lua_runtime *rt;
+    (void)check_own(L, "with_value", &rt);
     if (lua_isnoneornil(L, 2)) sut_misuse(L, "with_value", "k", "a key other than nil", 2);
     lua_settop(L, 3);
-    (void)derive(L, SUT_CONTEXT_VALUE);
+    (void)sut_context_new(L, SUT_CONTEXT_VALUE, rt, 1);
     lua_pushvalue(L, 2);
     (void)lua_setiuservalue(L, -2, VALUE_KEY);
     lua_pushvalue(L, 3);
@@ -161,8 +159,8 @@ static int waited(lua_State *L, int status, lua_KContext self) {
  * The own end of a service comes as a cancellation and needs no list, unless a shield keeps that
  * off. */
 static int wait(lua_State *L) {
-    struct sut_context *context = check_own(L, "wait");
-    struct sut_lua_runtime *rt = sut_context_runtime(L, 1);
+    struct sut_lua_runtime *rt;
+    struct sut_context *context = check_own(L, "wait", &rt);
     int64_t due_ns = sut_check_span(L, 2, "wait", "limit", SUT_NEVER);
     struct sut_coroutine *co = sut_wait_begin(L, rt->self, rt, "ctx:wait");
     struct sut_list *waiters = NULL;

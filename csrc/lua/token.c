@@ -197,7 +197,8 @@ static struct sut_token *push_token(lua_State *L, const struct sut_supervisor *s
  * before. Without an id of its own nobody takes it for that service's. */
 struct sut_token *sut_push_empty_token(lua_State *L, int sup_index) {
     struct sut_token *token = push_bare_token(L, sup_index);
-    struct sut_lua *self = sut_self(L);
+    struct sut_lua *self =
+        ((const struct sut_lua_supervisor *)lua_touserdata(L, sup_index))->rt->self;
     sut_slot_here(L, SUT_SLOT_TOKEN);
     lua_setmetatable(L, -2);
     sut_slot_here(L, SUT_SLOT_TOKENS);
@@ -247,7 +248,7 @@ void sut_push_token(lua_State *L, struct sut_service *service) {
 }
 
 void sut_fill_token(lua_State *L, struct sut_token *token, const struct sut_service *service) {
-    const struct sut_lua *self = sut_self(L);
+    const struct sut_lua *self = sut_supervisor_of(service->parent)->rt->self;
     token->id = service->id;
     if (self->entered != token || self->entered_as.value != token->id.value) enter_token(L);
 }
