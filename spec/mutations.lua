@@ -278,7 +278,7 @@ return {
             .. "                        removed, 0);" }),
     ring("add.c", { name = "hook-cannot-add", point = 2, spec = "suture_spec",
         from = 'sut_check_same_runtime(L, sup->rt->self, sup, "add");',
-        to = "if (sup->rt->self->runtime && !sup->rt->self->current) return luaL_error(L, \"'add' cannot be called in a hook\");" }),
+        to = "if (sup->rt->self->runtime && !sup->rt->self->current) return luaL_error(L, \"in a hook\");" }),
     ring("add.c", { name = "add-while-ending-raises", point = 6, spec = "suture_spec",
         from = "if (sup->core.state >= SUT_SUPERVISOR_STOPPING) return NULL;",
         to = "if (sup->core.state > SUT_SUPERVISOR_STOPPING) return NULL;" }),
