@@ -120,11 +120,8 @@ return {
         from = "if (sup->tree->abandoned == 0) return false;", to = "return false;" }),
     ring("unstopped.c", { name = "contained-is-not-reported", spec = "report_spec",
         from = "uint32_t count = some ?", to = "uint32_t count = !some ?" }),
-    ring("service.c", { name = "thread-of-a-failed-start-stays", spec = "gc_spec",
-        from = "        else\n            sut_service_drop_thread(service);\n", to = "" }),
-    ring("service.c", { name = "recalled-run-keeps-the-thread-before", spec = "gc_spec",
-        from = "    sut_service_drop_thread(service); /*", to = "    /*" }),
-
+    ring("deliver.c", { name = "thread-outlives-its-event", spec = "gc_spec",
+        from = "&& on_thread) sut_service_drop_thread(to->service);", to = "&& on_thread) (void)to;" }),
     core("report.c", { name = "removed-and-alive-is-not-reported", point = 3, spec = "suture_spec",
         from = "if (service->state == SUT_STATE_ABANDONED) return SUT_REPORT_ALIVE;",
         to = "if (service->state == SUT_STATE_ABANDONED && service->after != SUT_AFTER_FORGET)\n"

@@ -258,16 +258,13 @@ int sut_deliver_kept(lua_State *L) {
     return 0;
 }
 
-/* The event is told: what its end had left goes. The thread of one that is about to run again makes
- * place for the new one. */
+/* The event is told: what its end had left goes. */
 static void drop_detail(const struct sut_delivery *to) {
     struct sut_detail *detail = &to->event->detail;
     const struct sut_failure *failure = detail->block;
     bool on_thread = detail->ref > 0 || (failure && failure->has_variables);
     sut_free(detail->block);
-    if (to->service && !to->service->core.child && on_thread &&
-        to->service->core.state != SUT_STATE_STARTING)
-        sut_service_drop_thread(to->service);
+    if (to->service && !to->service->core.child && on_thread) sut_service_drop_thread(to->service);
     *detail = (struct sut_detail){0};
 }
 

@@ -134,12 +134,8 @@ static void finish(struct sut_lua_service *service, enum sut_end end, int odd,
     leave_run(service);
     sut_service_ended(&service->core, end, kept ? detail : (struct sut_detail){0});
     sut_service_left(&service->core);
-    if (!kept || (odd && !(failure && failure->has_variables))) {
-        if (began)
-            sut_service_part_from_thread(service);
-        else
-            sut_service_drop_thread(service);
-    }
+    if (began && (!kept || (odd && !(failure && failure->has_variables))))
+        sut_service_part_from_thread(service);
     if (!kept) sut_free(failure);
 }
 
@@ -242,7 +238,6 @@ void sut_service_host_start(struct sut_service *core) {
 void sut_service_host_recall(struct sut_service *core) {
     struct sut_lua_service *service = sut_service_of(core);
     sut_task_stop(&sut_rt(&service->co)->rt, &service->co.task);
-    sut_service_drop_thread(service); /* of the run before, if it is there still */
 }
 
 bool sut_service_host_interrupt(struct sut_service *core) {
