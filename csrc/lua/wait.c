@@ -146,9 +146,20 @@ int sut_sleep(lua_State *L) {
                     (lua_KContext)self);
 }
 
+/* What most yields come to, as sut_wait would do it, in half the time. */
+static int give_way(lua_State *L, struct sut_lua *self, struct sut_coroutine *co) {
+    co->wait = SUT_WAIT_YIELD;
+    co->woken = SUT_WOKEN_READY;
+    sut_task_again(&self->runtime->rt, &co->task);
+    return lua_yieldk(L, 0, (lua_KContext)self, slept);
+}
+
 int sut_yield(lua_State *L) {
     struct sut_lua *self = sut_self(L);
-    struct sut_coroutine *co = sut_wait_begin(L, self, NULL, "yield");
+    struct sut_coroutine *co;
+    if (may_wait(L, self, NULL) && !sut_is_asked(self->current))
+        return give_way(L, self, self->current);
+    co = sut_wait_begin(L, self, NULL, "yield");
     return sut_wait(L, self, co, SUT_WAIT_YIELD, SUT_NEVER, slept, (lua_KContext)self);
 }
 
