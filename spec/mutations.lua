@@ -176,6 +176,8 @@ return {
 
     core("name.c", { name = "second-of-a-name-has-no-number", spec = "name_test",
         from = "if (number > 1)", to = "if (number > 2)" }),
+    core("name.c", { name = "last-byte-is-always-plain", spec = "name_test",
+        from = "return plain == length;", to = "return plain + 1 >= length;" }),
     core("name.c", { name = "percent-in-a-path", spec = "name_test",
         from = " && byte != '%'", to = "" }),
     core("name.c", { name = "ambiguous-name-is-the-newest", spec = "name_test",

@@ -223,6 +223,17 @@ static void a_path_escapes_slashes_percents_and_control_bytes(void **state) {
     assert_path("\xc3\xa9\x80\xff", 4, 1, "\xc3\xa9\x80\xff");
 }
 
+static void a_text_that_a_path_has_as_it_is_is_plain(void **state) {
+    (void)state;
+    assert_true(sut_name_is_plain("", 0));
+    assert_true(sut_name_is_plain("web-1 \xc3\xa9~", 9));
+    for (unsigned byte = 0; byte < 256; byte++) {
+        const char text[] = {'a', (char)byte};
+        bool plain = sut_name_write(text, 2, 1, NULL, 0) == 2;
+        assert_int_equal(sut_name_is_plain(text, 2), plain);
+    }
+}
+
 static void a_path_numbers_all_but_the_first_of_a_name(void **state) {
     (void)state;
     assert_path("w", 1, 0, "w");
@@ -256,6 +267,7 @@ int main(void) {
         cmocka_unit_test_teardown(without_memory_the_first_reservation_fails, plenty),
         cmocka_unit_test_teardown(without_memory_a_table_goes_on_without_growing, plenty),
         cmocka_unit_test(a_path_escapes_slashes_percents_and_control_bytes),
+        cmocka_unit_test(a_text_that_a_path_has_as_it_is_is_plain),
         cmocka_unit_test(a_path_numbers_all_but_the_first_of_a_name),
         cmocka_unit_test(a_path_never_writes_beyond_its_room),
     };
