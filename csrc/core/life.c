@@ -48,8 +48,8 @@ static void count(struct sut_service *service, enum sut_state from, enum sut_sta
 
 void sut_life_enter(struct sut_service *service, enum sut_state state) {
     enum sut_state from = service->state;
-    bool counts = service->run > 0 && service->parent->walking; /* for the walk of a start */
-    bool kept_waiting = counts && sut_service_keeps_waiting(service);
+    bool in_walk = service->run > 0 && service->parent->walking;
+    bool kept_waiting = in_walk && sut_service_keeps_waiting(service);
     if (state == SUT_STATE_RUNNING) service->first = false;
     if (traits[from].timed)
         sut_deadline_cancel(tree_of(service)->deadlines, &service->u.timer);
@@ -64,7 +64,7 @@ void sut_life_enter(struct sut_service *service, enum sut_state state) {
     else
         sut_list_init(&service->u.work);
     count(service, from, state);
-    if (counts) sut_supervisor_turn_back(service, kept_waiting);
+    if (in_walk) sut_supervisor_turn_back(service, kept_waiting);
 }
 
 void sut_life_arm(struct sut_service *service, int64_t time_ns) {

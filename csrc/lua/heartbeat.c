@@ -9,7 +9,8 @@
 #include "lua/runtime.h"
 
 static struct sut_heartbeat *promised(const struct sut_lua_service *service) {
-    return sut_extras_of(service) ? sut_extras_of(service)->heartbeat : NULL;
+    const struct sut_extras *extras = sut_extras_of(service);
+    return extras ? extras->heartbeat : NULL;
 }
 
 const struct sut_heartbeat *sut_heartbeat_of(const struct sut_lua_service *service) {

@@ -146,7 +146,7 @@ int sut_sleep(lua_State *L) {
                     (lua_KContext)self);
 }
 
-/* What most yields come to, as sut_wait would do it, in half the time. */
+/* What most yields come to, as sut_wait would do it, by a shorter way. */
 static int give_way(lua_State *L, struct sut_lua *self, struct sut_coroutine *co) {
     co->wait = SUT_WAIT_YIELD;
     co->woken = SUT_WOKEN_READY;
