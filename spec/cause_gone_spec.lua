@@ -24,6 +24,30 @@ local function fails()
 end
 
 describe("a cause that has left the tree", function()
+    it("by its own end stands in the event of that, as its own", in_time(function(rt)
+        local sup, record = recorder.supervisor(rt, "root")
+        sup:add("work", fails, { restart = "temporary" })
+        sup:serve_background()
+        sutura.sleep(11)
+        assert.equal("root/work", record:only("service_panic").because_of)
+    end))
+
+    it("stands in the event of the supervisor that ends by it, at the same instant", in_each({
+        temporary = { restart = "temporary", run = function() sutura.sleep(10) end },
+        ["do not restart"] = { restart = "transient",
+            run = function() sutura.sleep(10) return sutura.DO_NOT_RESTART end },
+    }, function(rt, case)
+        local inner = recorder.supervisor(rt, "inner", { auto_shutdown = "any_significant" })
+        inner:add("work", case.run, { restart = case.restart, significant = true })
+        local sup, record = recorder.supervisor(rt, "root")
+        sup:add(inner, { restart = "temporary" })
+        sup:serve_background()
+        sutura.sleep(11)
+        local events = record:of("service_terminate")
+        assert.equal("root/inner", events[#events].path)
+        assert.equal("root/inner/work", events[#events].because_of)
+    end))
+
     it("by its end is told by its path, also to who is asked long after", in_each({
         temporary = { restart = "temporary", run = fails },
         ["do not restart"] = { restart = "transient",

@@ -122,6 +122,30 @@ describe("the cause of the restart of a group", function()
             blamed(record, "service_start", record:of("service_panic")[2].seq))
     end))
 
+    it("is the first failure for a member, when two are tried again at one instant", in_time(function(rt)
+        local causes, body = told()
+        local function falls(after)
+            return function(ctx)
+                sutura.sleep(ctx.run == 1 and after or 1e6)
+                error("boom", 0)
+            end
+        end
+        local sup = supervisor(rt, "root", { strategy = "rest_for_one", failure_threshold = 0.5, failure_backoff = 5,
+            backoff_jitter = sutura.no_jitter }, { child("a", falls(2)), child("b", falls(1)), child("c", body) })
+        sup:serve_background()
+        sutura.sleep(8)
+        assert.same(grouped "root/b", causes["root/c"])
+    end))
+
+    it("is a sibling's also under a strategy that update has given", in_time(function(rt)
+        local causes, body = told()
+        local sup = supervisor(rt, "root", {}, { child("a", body), child("b", brittle()) })
+        sup:serve_background()
+        sup:update { strategy = "one_for_all" }
+        sutura.sleep(11)
+        assert.same(grouped "root/b", causes["root/a"])
+    end))
+
     it("is the one that a member depends on, though another group restarts at the same time", in_time(function(rt)
         local causes = {}
         local function slow(ctx)
@@ -249,6 +273,14 @@ describe("the cause of the end of a supervisor", function()
         sutura.sleep(11)
         assert.same({ ["root/a"] = stopped "root/work" }, causes)
         assert.same({ "root: root/work" }, blamed(record, "supervisor_stop"))
+    end))
+
+    it("is the child in the event of its end, though it starts again at once", in_time(function(rt)
+        local inner = supervisor(rt, "inner", { intensity = 0 }, { child("w", brittle()) })
+        local sup, record = supervisor(rt, "root", {}, { inner })
+        sup:serve_background()
+        sutura.sleep(11)
+        assert.equal("root/inner/w", record:only("service_terminate").because_of)
     end))
 
     it("is the cause of its restart too, and of those below that start again with it", in_time(function(rt)

@@ -29,17 +29,11 @@ static struct sut_id from_options(const struct sut_service *service) {
     return service->options ? service->options->cause : nobody;
 }
 
-static struct sut_id sibling(const struct sut_service *service) {
-    return service->ordered ? from_options(service) : service->parent->culprit;
-}
-
 struct sut_id sut_service_cause(const struct sut_service *service) {
     switch (service->blame) {
     case SUT_BLAME_ITSELF:
         return origin(service);
-    case SUT_BLAME_SIBLING:
-        return sibling(service);
-    case SUT_BLAME_CALLER:
+    case SUT_BLAME_OTHER:
         return from_options(service);
     case SUT_BLAME_ABOVE:
         break;
@@ -84,7 +78,7 @@ bool sut_service_heeds(const struct sut_service *service, enum sut_after after) 
 void sut_service_request(struct sut_service *service, enum sut_after after, struct sut_id by) {
     if (sut_service_heeds(service, after)) {
         struct sut_service *blamed = sut_slot_find(&service->parent->tree->slots, by);
-        service->blame = SUT_BLAME_CALLER;
+        service->blame = SUT_BLAME_OTHER;
         if (service->options) service->options->cause = by;
         if (blamed) blamed->blamed = true;
     }

@@ -159,7 +159,7 @@ static void emit_escalate(struct sut_supervisor *sup, struct outcome outcome) {
 static void leave(struct sut_supervisor *sup, struct sut_service *service, enum sut_answer answer) {
     if (answer == SUT_ANSWER_RESTART) return;
     if (answer == SUT_ANSWER_KEEP && service->grouped) { /* comes back, as if its turn had come */
-        service->blame = SUT_BLAME_SIBLING;
+        service->blame = SUT_BLAME_OTHER;
         sut_service_stop(service, SUT_AFTER_GROUP);
         return;
     }
@@ -172,6 +172,7 @@ void sut_supervisor_child_fell(struct sut_supervisor *sup, struct sut_service *s
     enum sut_end end = unready && cue->end == SUT_END_PLAIN ? SUT_END_UNREADY : cue->end;
     uint32_t run = service->run;
     service->blame = SUT_BLAME_ITSELF;
+    struct sut_id cause = sut_service_cause(service); /* before another life begins */
     if (end == SUT_END_DO_NOT_RESTART) {
         emit_stop(sup, service, cue, run);
         shut_down(sup, service);
@@ -181,7 +182,9 @@ void sut_supervisor_child_fell(struct sut_supervisor *sup, struct sut_service *s
         (void)end_with(sup, service, SUT_END_TERMINATE_TREE, end);
     } else {
         struct outcome outcome = decide(sup, service, end, unready);
-        emit_outcome(sup, service, emit_end(sup, service, end, cue->detail, run), outcome);
+        struct sut_event *event = emit_end(sup, service, end, cue->detail, run);
+        event->cause = cause;
+        emit_outcome(sup, service, event, outcome);
         emit_stop(sup, service, cue, run);
         emit_escalate(sup, outcome);
         leave(sup, service, sut_restart_answer(service->restart, end));

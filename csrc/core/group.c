@@ -23,8 +23,8 @@ static enum sut_relation relation(const struct sut_service *service,
 /* The first failure that a member restarts for is its cause, its own before a sibling's. */
 static void blame(struct sut_service *service, const struct sut_service *failed) {
     if (service->grouped || service == failed) return;
-    service->blame = SUT_BLAME_SIBLING;
-    if (service->ordered) service->options->cause = sut_service_blame(failed);
+    service->blame = SUT_BLAME_OTHER;
+    if (service->options) service->options->cause = sut_service_blame(failed);
 }
 
 /* One that does not run has nothing to stop: it waits at once. One that was given up is left alone.
@@ -108,8 +108,6 @@ static bool stop_in_parallel(struct sut_supervisor *sup) {
 
 void sut_supervisor_regroup(struct sut_supervisor *sup, struct sut_service *failed) {
     bool advancing = sup->advancing;
-    /* What a member's failure adds to its group is in there already. */
-    if (!sup->grouping || !failed->grouped) sup->culprit = sut_service_blame(failed);
     sup->grouping = true;
     sup->advancing = true; /* nothing stops before all are marked */
     mark(sup, failed);

@@ -71,10 +71,10 @@ enum sut_shutdown {
 
 /* Where the cause of a service's latest stop or restart is to be found. */
 enum sut_blame {
-    SUT_BLAME_ABOVE,   /* what concerns its whole supervisor: the begin of a life, or its end */
-    SUT_BLAME_ITSELF,  /* its own end, in time or late */
-    SUT_BLAME_SIBLING, /* the failure for which its group restarts */
-    SUT_BLAME_CALLER   /* a call on purpose: options->cause, nobody where it has no options */
+    SUT_BLAME_ABOVE,  /* what concerns its whole supervisor: the begin of a life, or its end */
+    SUT_BLAME_ITSELF, /* its own end, in time or late */
+    SUT_BLAME_OTHER   /* options->cause: the sibling with which it restarts, or whose call on
+                       * purpose it was; nobody where it has no options */
 };
 
 struct sut_cue {

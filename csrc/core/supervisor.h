@@ -65,7 +65,6 @@ struct sut_supervisor {
     struct sut_policy policy;
     struct sut_score score;
     struct sut_id began_by; /* on whose account its life began */
-    struct sut_id culprit;  /* whose failure the latest restart of a group is for */
     struct sut_id ended_by; /* on whose account it ends; none: of whoever stops its place */
     int64_t timeout_ns;
     int64_t backoff_ns;

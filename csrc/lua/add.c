@@ -158,6 +158,13 @@ static bool give_share(lua_State *L, const struct sut_lua_supervisor *sup,
     return part == 0 || sut_cpu_share_give(service, sup->rt, part);
 }
 
+/* Whoever may restart with a sibling keeps because of which one. False without memory. */
+static bool give_place_for_cause(const struct sut_lua_supervisor *sup,
+                                 struct sut_lua_service *service) {
+    return sup->core.strategy == SUT_STRATEGY_ONE_FOR_ONE ||
+           sut_service_give_options(&service->core);
+}
+
 /* The record of a service that is not in the tree yet; NULL without memory. */
 static struct sut_lua_service *prepare(lua_State *L, const struct sut_lua_supervisor *sup,
                                        const struct sut_newcomer *new, int ref) {
@@ -169,7 +176,8 @@ static struct sut_lua_service *prepare(lua_State *L, const struct sut_lua_superv
     if (new->body == SUT_BODY_SUPERVISOR)
         service->core.child = &((struct sut_lua_supervisor *)lua_touserdata(L, new->run))->core;
     service->on_hog = sut_options_on_hog(L, new->opts);
-    if (sut_options_read(L, sup, new->opts, &service->core) && give_share(L, sup, new, service))
+    if (sut_options_read(L, sup, new->opts, &service->core) && give_share(L, sup, new, service) &&
+        give_place_for_cause(sup, service))
         return service;
     sut_service_free(service);
     return NULL;

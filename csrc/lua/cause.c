@@ -82,11 +82,21 @@ static const struct sut_supervisor *top_of(const struct sut_supervisor *sup) {
     return sup;
 }
 
+/* One that has left the tree, and is not released yet. */
+static const struct sut_service *leaving(struct sut_tree *tree, struct sut_id id) {
+    for (struct sut_list *node = tree->released.next; node != &tree->released; node = node->next) {
+        const struct sut_service *service = SUT_CONTAINER(node, struct sut_service, u.work);
+        if (service->id.value == id.value) return service;
+    }
+    return NULL;
+}
+
 /* One that is there has its path of now, unless the supervisor that it is in has left by it. */
 void sut_push_cause(lua_State *L, const struct sut_supervisor *sup, struct sut_id id) {
     const struct sut_lua_runtime *rt = ((const struct sut_lua_supervisor *)sup)->rt;
     const struct sut_service *service = sut_slot_find(&sup->tree->slots, id);
     const struct sut_departed *departed = id.value ? find(rt, id) : NULL;
+    if (!service && !departed && id.value) service = leaving(sup->tree, id);
     if (service && (!departed || top_of(service->parent) == top_of(sup)))
         sut_push_path(L, service->parent, service);
     else if (departed)

@@ -157,8 +157,7 @@ static void tell_cause(lua_State *L, const struct sut_delivery *to) {
     const struct sut_event *event = to->event;
     const struct sut_notes *notes = &to->told->notes;
     if (event->type > SUT_EVENT_SERVICE_TERMINATE && event->type < SUT_EVENT_SERVICE_START) return;
-    if (to->service && event->cause.value == to->service->core.id.value &&
-        sut_slot_find(&to->rt->rt.tree.slots, event->cause) == event->service) {
+    if (to->service && event->cause.value == to->service->core.id.value) {
         sut_tell_words(to, SUT_TEXT_BECAUSE_OF, notes->text[SUT_TEXT_PATH],
                        notes->length[SUT_TEXT_PATH]);
     } else {

@@ -170,6 +170,13 @@ static void check_update(lua_State *L, int spec, const struct sut_lua_supervisor
     if (sup->template) check_template(L, spec, sup);
 }
 
+/* Those that may restart with a sibling from now on keep because of which one. */
+static void give_places_for_causes(lua_State *L, const struct sut_lua_supervisor *sup) {
+    for (struct sut_service *service = sut_supervisor_first(&sup->core); service;
+         service = sut_service_next(service))
+        if (!sut_service_give_options(service)) luaL_error(L, "not enough memory");
+}
+
 int sut_supervisor_update(lua_State *L) {
     struct sut_lua_supervisor *sup = sut_check_supervisor(L, 1, "update");
     sut_check_same_runtime(L, sut_self(L), sup, "update");
@@ -181,6 +188,7 @@ int sut_supervisor_update(lua_State *L) {
     lua_call(L, 3, 1);
     (void)sut_check_supervisor(L, 1, "update");
     check_update(L, 3, sup);
+    if (is_other(L, 3, "strategy", "one_for_one")) give_places_for_causes(L, sup);
     sut_configure(L, 3, sup);
     sut_configure_functions(L, 3, 1);
     lua_pushboolean(L, 1);

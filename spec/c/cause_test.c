@@ -19,6 +19,10 @@ static int setup(void **unused) {
     c = add_fixed(&fake, root, "c");
     add_team(&fake, root, &team, "team");
     deep = add_fixed(&fake, &team.sup, "deep");
+    (void)options_of(a);
+    (void)options_of(b);
+    (void)options_of(c);
+    (void)options_of(&team.place);
     root->policy.threshold = team.sup.policy.threshold = 100;
     root->strategy = SUT_STRATEGY_ONE_FOR_ALL;
     serve(&fake);
