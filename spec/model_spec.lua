@@ -52,7 +52,11 @@ local function quiet_stage(seed)
         end
     end
     calm(root)
-    return stage.new(root, function(line) table.insert(told, line) end, ignore), told
+    return stage.new(root, function(line)
+        if line:match("^[+-]") then
+            table.insert(told, line)
+        end
+    end, ignore), told
 end
 
 describe("a random story", function()

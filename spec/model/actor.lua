@@ -23,7 +23,9 @@ function actor.new(worker, tell, cues)
         return sutura.await(function(resume) cues[name] = resume end)
     end
 
-    local function stopped(plan, err)
+    local function stopped(plan, err, ctx)
+        local _, by = ctx:cause()
+        tell(("%s stops because of %s"):format(name, by and by:match("[^/]+$") or "nobody"))
         if plan.stop == "meek" or cues.over then
             error(err, 0)
         elseif ends[plan.stop] then
@@ -53,7 +55,7 @@ function actor.new(worker, tell, cues)
             local ok
             ok, cue = pcall(wait)
             if not ok then
-                return stopped(plan, cue)
+                return stopped(plan, cue, ctx)
             elseif ends[cue] then
                 return ends[cue]()
             end

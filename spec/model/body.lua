@@ -55,6 +55,8 @@ end
 
 local function cancelled(service)
     local state, plan = service.body, body.plan(service)
+    local by = rules.told_cause(service)
+    service.world.tell(("%s stops because of %s"):format(service.name, by and by.name or "nobody"))
     if plan.stop == "meek" then
         finish(service, "canceled")
     elseif IS_END[plan.stop] then

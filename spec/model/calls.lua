@@ -5,6 +5,7 @@
 local policy = require "spec.model.policy"
 local rules = require "spec.model.rules"
 
+require "spec.model.causes"
 require "spec.model.starting"
 require "spec.model.failing"
 require "spec.model.stopping"
@@ -30,7 +31,8 @@ function calls.add(sup, spec)
     if sup.state == "stopping" or sup.state == "terminated" then
         return "ERR_NOT_RUNNING"
     end
-    local service = { world = sup.world, parent = sup, state = "idle", run = 0, failures = 0 }
+    local service = { world = sup.world, parent = sup, state = "idle", run = 0, failures = 0,
+        because = rules.ABOVE }
     for key, value in pairs(spec.options) do
         service[key] = value
     end
@@ -79,7 +81,7 @@ end
 
 function calls.remove(service)
     if not service.gone then
-        rules.stop(service, "forget")
+        rules.request(service, "forget")
     end
     return true
 end
@@ -100,7 +102,7 @@ function calls.restart(service)
     if not refused and rules.lives(service) and service.after == "retire" then
         return "ERR_UNKNOWN_SERVICE"
     elseif not refused then
-        rules.stop(service, "restart")
+        rules.request(service, "restart")
     end
     return refused or true
 end
@@ -108,7 +110,7 @@ end
 function calls.terminate_child(service)
     local refused = refusal(service)
     if not refused then
-        rules.stop(service, service.restart == "temporary" and "retire" or "keep")
+        rules.request(service, service.restart == "temporary" and "retire" or "keep")
     end
     return refused or service.gone or service.retired or not rules.lives(service) or "ERR_TIMEOUT"
 end
@@ -124,7 +126,7 @@ local function on_stopped(service, after)
     elseif service.state ~= "idle" then
         return "ERR_RUNNING"
     end
-    rules.stop(service, after)
+    rules.request(service, after)
     return true
 end
 

@@ -9,9 +9,9 @@ local NEVER = math.huge
 local ABNORMAL = { error = true, panic = true, gave_up = true, start_failed = true }
 
 -- The supervisor ends because of this child, unless it was to end already.
-local function end_with(sup, why)
+local function end_with(sup, service, why)
     if rules.runs(sup) and not sup.attends.stop then
-        sup.ending = why
+        sup.ending, sup.ended_by = why, rules.origin(service)
         rules.attend(sup, "stop")
         return true
     end
@@ -23,7 +23,7 @@ local function shut_down(service)
         others = others + (other ~= service and other.significant and other.state ~= "idle" and 1 or 0)
     end
     if service.significant and (sup.auto_shutdown == "any_significant" or others == 0) then
-        end_with(sup, "plain")
+        end_with(sup, service, "plain")
     end
 end
 
@@ -41,7 +41,7 @@ local function fail(sup, service)
     local paused = sup.state == "paused"
     local verdict = policy.fail(sup, sup.world.now)
     if verdict == "escalate" then
-        return { gave_up = end_with(sup, "gave_up") }
+        return { gave_up = end_with(sup, service, "gave_up") }
     elseif verdict == "pause" then
         sup.state = "paused"
         rules.disarm(sup)
@@ -66,9 +66,9 @@ local function decide(sup, service, how, answer, unready)
     if not rules.runs(sup) then
         return {}
     elseif how == "panic" and sup.pass_through_panics then
-        end_with(sup, "panic")
+        end_with(sup, service, "panic")
     elseif unready and service.first then
-        return { gave_up = end_with(sup, "start_failed") }
+        return { gave_up = end_with(sup, service, "start_failed") }
     elseif answer == "restart" then
         return fail(sup, service)
     end
@@ -97,16 +97,18 @@ end
 
 -- The end of a run that nobody asked for.
 local function fell(service, how)
-    local sup, unready = service.parent, service.state == "unready"
+    local sup, unready, with_group = service.parent, service.state == "unready", service.because
+    service.because = rules.origin(service)
     rules.enter(service, "idle")
     if how == "do_not_restart" then
         shut_down(service)
         rules.forget(service)
     elseif how == "terminate_tree" then
-        end_with(sup, "terminate_tree")
+        end_with(sup, service, "terminate_tree")
     else
         local answer = failed(sup, service, unready and how == "plain" and "unready" or how, unready)
         if answer == "keep" and service.grouped then -- comes back with its group
+            service.because = with_group
             rules.stop(service, "group")
         elseif answer ~= "restart" then
             shut_down(service)
@@ -122,6 +124,7 @@ end
 function rules.late(service)
     local sup = service.parent
     service.late = true
+    service.because = rules.runs(sup) and service or service.because
     if rules.runs(sup) and failed(sup, service, "late", true) == "forget" then
         shut_down(service)
         rules.stop(service, "retire")

@@ -19,9 +19,10 @@ end
 local function line(event)
     local score = ("%a"):format(event.score)
     if event.type == "service_panic" or event.type == "service_terminate" then
-        return ("%s %s run=%d %s %s %s delay=%s text=%s score=%s of %g"):format(event.type, event.path, event.run,
+        return ("%s %s run=%d %s %s %s delay=%s text=%s score=%s of %g by=%s"):format(event.type, event.path, event.run,
             event.restarting and "restarting" or "-", event.queued and "queued" or "-",
-            event.stopping and "stopping" or "-", event.delay or "none", event.text or "none", score, event.limit)
+            event.stopping and "stopping" or "-", event.delay or "none", event.text or "none", score, event.limit,
+            event.by or "nobody")
     elseif event.type == "stop_timeout" then
         return ("%s %s run=%d %s"):format(event.type, event.path, event.run, event.killed and "killed" or "left")
     elseif event.type == "escalate" then
@@ -56,6 +57,7 @@ function lines.of_event(event)
         type = event.type, path = event.path, run = event.run, restarting = event.restarting, queued = event.queued,
         stopping = event.stopping, delay = ns(event.delay), text = text_of(event),
         score = event.current_failures or 0, limit = event.failure_threshold, killed = event.killed,
+        by = event.because_of and event.because_of:match("[^/]+$"),
     }
 end
 

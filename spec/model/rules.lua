@@ -6,6 +6,7 @@
 --
 --   rules.lua      states, timers, events         starting.lua   a life, the order of starting, groups
 --   failing.lua    ends that nobody asked for     stopping.lua   one service, a supervisor, by force
+--   causes.lua     on whose account
 --   policy.lua     score and window               body.lua       what services do, by a plan
 --   calls.lua      what users call                world.lua      rounds of the run queue, time
 --
@@ -115,9 +116,10 @@ end
 function rules.emit(sup, service, type)
     local world = sup.world
     local path = path_of(sup) .. (service and "/" .. service.name or "")
+    local by = service and rules.cause(service)
     local event = { type = type, sup = sup, service = service, path = path, time = world.now,
         run = service and service.run, stopping = not rules.runs(sup), score = policy.score(sup, world.now),
-        limit = policy.limit(sup) }
+        limit = policy.limit(sup), by = by and by.name }
     world.events[#world.events + 1] = event
     return event
 end

@@ -17,10 +17,12 @@ function rules.open_life(sup)
         end
     end
     sup.ghosts, sup.state, sup.ending, sup.hurry, sup.walking = ghosts, "normal", "canceled", nil, true
+    sup.began_by, sup.ended_by = sup.place and rules.cause(sup.place) or nil, nil
     policy.reset(sup)
     for _, service in rules.forwards(sup) do
         local comes = service.fixed or service.run == 0 or service.restart ~= "temporary"
         service.retired, service.grouped, service.first = false, false, true
+        service.because = rules.ABOVE
         if service.state == "idle" and comes then
             rules.enter(service, "waiting")
         elseif service.state == "idle" then
@@ -120,9 +122,13 @@ end
 
 function rules.regroup(sup, failed)
     local was, seen = sup.busy, false
+    local origin = rules.origin(failed)
     sup.grouping, sup.busy = true, true
     for _, service in rules.forwards(sup) do
         if in_group(sup, service, failed, seen) and not service.retired and service.state ~= "abandoned" then
+            if not service.grouped and service ~= failed then -- the first failure that concerns it
+                service.because = origin
+            end
             service.grouped = true
             if not rules.lives(service) then
                 rules.stop(service, "group")

@@ -48,10 +48,10 @@ end
 ---- One service
 
 -- A later wish holds, unless the first one sticks.
-local function amend(service, after)
+function rules.amended(service, after)
     local sticks = service.after == "forget" or service.after == "retire" and after ~= "forget"
         or service.after == "group" and after == "restart"
-    service.after = sticks and service.after or after
+    return sticks and service.after or after
 end
 
 function rules.stop(service, after)
@@ -64,12 +64,18 @@ function rules.stop(service, after)
     if state == "unready" or state == "running" then
         rules.ask(service, after)
     elseif rules.lives(service) and state ~= "starting" then
-        amend(service, after)
+        service.after = rules.amended(service, after)
     elseif state ~= "waiting" or after ~= "restart" and after ~= "group" then
         rules.enter(service, "idle")
         rules.follow(service, after)
         rules.settled(service.parent)
     end
+end
+
+--- On purpose. Whoever calls is no service here.
+function rules.request(service, after)
+    rules.blame(service, after, rules.NOBODY)
+    rules.stop(service, after)
 end
 
 function rules.kill(service)
@@ -136,10 +142,16 @@ function rules.gave_way(service)
 end
 ---- A supervisor
 
+-- It is asked to stop with its supervisor.
+function rules.stop_with(service)
+    rules.blame(service, "keep", rules.ABOVE)
+    rules.stop(service, "keep")
+end
+
 function rules.ask_all(sup)
     for service in rules.backwards(sup) do
         if service.state ~= "idle" then
-            rules.stop(service, "keep")
+            rules.stop_with(service)
         end
     end
 end
@@ -148,7 +160,7 @@ end
 local function ask_in_order(sup)
     for service in rules.backwards(sup) do
         if rules.PENDING[service.state] or service.state == "running" then
-            rules.stop(service, "keep")
+            rules.stop_with(service)
         end
         if rules.UP[service.state] then
             return false
@@ -254,7 +266,7 @@ end
 function rules.stop_supervisor(sup)
     local place = sup.place
     if place and rules.lives(place) then
-        rules.stop(place, place.restart == "temporary" and "retire" or "keep")
+        rules.request(place, place.restart == "temporary" and "retire" or "keep")
     elseif rules.runs(sup) then
         rules.stop_now(sup)
     end
