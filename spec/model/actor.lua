@@ -14,13 +14,19 @@ local ends = {
     terminate_tree = function() return sutura.TERMINATE_TREE end,
 }
 
---- The body of a worker. `tell` is given what it does; `cues`, by its name, how to wake it. Once that is
---- `over`, it is ready at once and ends when it is asked to.
-function actor.new(worker, tell, cues)
+--- The body of a worker. `tell` is given what it does; `cues`, by its name, how to wake it; `call` makes a call of a
+--- story, and returns its answer. Once the cues are `over`, it is ready at once and ends when it is asked to.
+function actor.new(worker, tell, cues, call)
     local name, plans = worker.name, worker.plans
 
     local function wait()
         return sutura.await(function(resume) cues[name] = resume end)
+    end
+
+    local function heed(cue)
+        if type(cue) == "table" then
+            tell(("%s calls %s %s: %s"):format(name, cue[1], cue[2], tostring((call(cue)))))
+        end
     end
 
     local function stopped(plan, err, ctx)
@@ -36,6 +42,7 @@ function actor.new(worker, tell, cues)
         local cue
         repeat
             cue = sutura.shield(wait)
+            heed(cue)
         until ends[cue] or cues.over
         return (ends[cue] or ends.plain)()
     end
@@ -51,6 +58,8 @@ function actor.new(worker, tell, cues)
         while true do
             if cue == "ready" then
                 ctx:ready()
+            else
+                heed(cue)
             end
             local ok
             ok, cue = pcall(wait)

@@ -6,8 +6,8 @@
 --   stop    what it does when it is stopped in its wait: "meek" lets the error pass; "slow" stays for `slow`
 --           nanoseconds under a shield; "stuck" stays under a shield until it is cued; or an end
 --
--- A cue is what it waits for: "ready" says so and waits on, an end is the end. spec/model/actor.lua does the same with
--- real coroutines.
+-- A cue is what it waits for: "ready" says so and waits on, a call is made and it waits on, an end is the end.
+-- spec/model/actor.lua does the same with real coroutines.
 
 local rules = require "spec.model.rules"
 
@@ -15,6 +15,9 @@ local body = {}
 
 --- The ends that a body may come to.
 body.ENDS = { "plain", "error", "panic", "do_not_restart", "terminate_tree" }
+
+--- The calls that it may make.
+body.CALLS = { "remove", "restart", "terminate_child", "restart_child", "delete_child" }
 
 local IS_END = {}
 for _, how in ipairs(body.ENDS) do
@@ -67,6 +70,13 @@ local function cancelled(service)
     end
 end
 
+local function call(service, what)
+    local world = service.world
+    world.caller = service
+    world.tell(("%s calls %s %s: %s"):format(service.name, what[1], what[2], tostring((world.call(what)))))
+    world.caller = nil
+end
+
 -- It has its turn, and goes on with what it waited for.
 local function go_on(service, woken)
     if woken == "cancel" then
@@ -78,6 +88,8 @@ local function go_on(service, woken)
     else
         if woken == "ready" then
             rules.ready(service)
+        elseif type(woken) == "table" then
+            call(service, woken)
         end
         wait(service)
     end
@@ -111,7 +123,7 @@ function body.cancel(service)
     if not state.shielded then
         wake(service, "cancel")
     end
-    return state.woken ~= nil
+    return state.woken ~= nil or service.world.caller == service
 end
 
 --- Closed by force.

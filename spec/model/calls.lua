@@ -112,7 +112,8 @@ function calls.terminate_child(service)
     if not refused then
         rules.request(service, service.restart == "temporary" and "retire" or "keep")
     end
-    return refused or service.gone or service.retired or not rules.lives(service) or "ERR_TIMEOUT"
+    return refused or service.gone or service.retired or not rules.lives(service) or service == service.world.caller
+        or "ERR_TIMEOUT"
 end
 
 -- Only of one that has stopped.

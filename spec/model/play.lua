@@ -30,6 +30,9 @@ end
 function model.new(root, tell, hear)
     local self = setmetatable({ supervisors = {}, services = {} }, model)
     self.world = world.new(tell, hear)
+    self.world.call = function(call)
+        return self:call(call)
+    end
     self.root = calls.supervisor(self.world, root)
     index(self, self.root)
     return self

@@ -61,7 +61,9 @@ end
 
 function stage:child(spec)
     if not spec.settings then
-        return child_spec(spec, actor.new(spec, self.tell, self.cues))
+        return child_spec(spec, actor.new(spec, self.tell, self.cues, function(call)
+            return self:call(call)
+        end))
     end
     return child_spec(spec, self:supervisor(spec))
 end

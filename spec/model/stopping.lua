@@ -72,9 +72,9 @@ function rules.stop(service, after)
     end
 end
 
---- On purpose. Whoever calls is no service here.
+--- On purpose: because of the service that calls, or of nobody.
 function rules.request(service, after)
-    rules.blame(service, after, rules.NOBODY)
+    rules.blame(service, after, service.world.caller or rules.NOBODY)
     rules.stop(service, after)
 end
 

@@ -10,7 +10,8 @@
 --   { advance = nanoseconds }                                 time passes
 --   { edge = offset }                                         time passes up to the next deadline, and so much more
 --
--- A call is { method, name, argument }, with the methods of spec/model/calls.lua, or "cue". A story remains one when
+-- A call is { method, name, argument }, with the methods of spec/model/calls.lua, or "cue"; a cue may be a call that the
+-- worker is to make. A story remains one when
 -- any of its steps or calls is left out.
 
 local body = require "spec.model.body"
@@ -117,6 +118,9 @@ end
 local calls = {}
 
 function calls:cue()
+    if self:chance(self.wilful) then
+        return { "cue", self:pick(self.workers), self:call(self:pick(body.CALLS)) }
+    end
     local how = self:chance(25) and "ready" or self:pick(body.ENDS)
     if (how == "terminate_tree" or how == "do_not_restart") and self:chance(70) then
         how = "panic"
@@ -141,7 +145,7 @@ function calls:serve()
     return { "serve", self.supervisors[1] }
 end
 
-for _, method in ipairs { "remove", "restart", "terminate_child", "restart_child", "delete_child" } do
+for _, method in ipairs(body.CALLS) do
     calls[method] = function(self)
         return { method, self:pick(self.services) }
     end
@@ -194,7 +198,7 @@ function story.of(seed, length)
     self.roll(1) -- neighbours begin alike
     self.spared, self.fragile = self:pick { 0, 10, 40 }, self:pick { 0, 10, 30 }
     self.patience, self.crowd = self:pick { 20, 40, 60 }, self:pick { 1, 1, 3, 5 }
-    self.meddling = self:pick { 0, 20, 60 }
+    self.meddling, self.wilful = self:pick { 0, 20, 60 }, self:pick { 0, 10, 30 }
     self:weigh()
     local root = self:supervisor(self.roll(4) - 1)
     if #self.workers == 0 then
