@@ -237,6 +237,25 @@ describe("the next stop goes by an update of", function()
     end))
 end)
 
+describe("an event that has yet to be told", function()
+    it("has the threshold and the spacing by which it came about", in_time(function(rt)
+        local sup, told
+        sup = rt:supervisor("sup", { failure_threshold = 0.5, failure_backoff = 1, resume_spacing = 3,
+            backoff_jitter = sutura.no_jitter, event_hook = function(event)
+                if event.type == "backoff" then
+                    sup:update { failure_threshold = 9 }
+                end
+                told = event
+            end })
+        sup:add("a", function(ctx) if ctx.run == 1 then error("boom", 0) end ctx:wait() end)
+        sup:serve_background()
+        settle()
+        assert.same({ "service_panic", 0.5 }, { told.type, told.failure_threshold })
+        sutura.sleep(1)
+        assert.same({ "resume", 3.0 }, { told.type, told.delay })
+    end))
+end)
+
 describe("the next event goes by an update of", function()
     it("lifecycle_events, in both directions", in_time(function(rt)
         local sup, _, record = served(rt, {}, { "a" })
@@ -390,5 +409,7 @@ describe("what was counted before an update", function()
         assert.equal(0, sup:failures())
         actors:cue("a", ends.panic)
         assert.same({ "normal", 1 }, { sup:state(), sup:failures() })
+        sup:update { failure_threshold = 5 }
+        assert.equal(0, sup:failures())
     end))
 end)

@@ -61,7 +61,9 @@ struct sut_event {
     struct sut_service *service; /* NULL for an event of the supervisor alone */
     struct sut_id cause;         /* on whose account; none: nobody in the tree */
     double score;
-    int64_t delay_ns; /* of a backoff, or of a child's own: before jitter; then the host's */
+    double limit;     /* that the score is held against, then */
+    int64_t delay_ns; /* of a backoff, or of a child's own: before jitter; then the host's; of a
+                         resume */
     uint32_t run;
     uint8_t type;
     uint8_t end; /* enum sut_end */

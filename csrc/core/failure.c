@@ -15,6 +15,7 @@ struct sut_event *sut_supervisor_emit(struct sut_supervisor *sup, struct sut_ser
     event->supervisor = sup;
     event->cause = sut_event_cause(sup, service, type);
     event->score = sut_supervisor_score(sup);
+    event->limit = sut_policy_limit(&sup->policy);
     event->stopping = sup->state == SUT_SUPERVISOR_STOPPING;
     if (service) {
         event->service = service;
@@ -250,7 +251,7 @@ void sut_supervisor_timer(struct sut_supervisor *sup) {
     if (sut_deadline_kind(&sup->timer) == SUT_DEADLINE_RESUME) {
         sut_supervisor_enter(sup, SUT_SUPERVISOR_NORMAL);
         sut_policy_resume(&sup->score, sup->tree->now_ns);
-        sut_supervisor_emit(sup, NULL, SUT_EVENT_RESUME);
+        sut_supervisor_emit(sup, NULL, SUT_EVENT_RESUME)->delay_ns = sup->spacing_ns;
     }
     restart_queued(sup);
 }

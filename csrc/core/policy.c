@@ -123,7 +123,9 @@ int64_t *sut_policy_change(struct sut_policy *policy, struct sut_score *score,
     int64_t *former = score->restarts_ns;
     bool kept = has_window(policy) && has_window(to);
     uint32_t count = kept ? copy_restarts(policy, score, to->intensity + 1, ring) : 0;
-    if (!has_window(policy) && score->failed) { /* decays by the new half-life from now on */
+    if (has_window(policy) != has_window(to)) {
+        sut_policy_reset(score);
+    } else if (score->failed && policy->decay_s != to->decay_s) { /* the new half-life, from now */
         score->value = sut_policy_score(policy, score, now_ns);
         score->last_ns = now_ns;
     }

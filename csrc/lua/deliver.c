@@ -180,7 +180,7 @@ static void tell_common(lua_State *L, const struct sut_delivery *to) {
     if (event->type <= SUT_EVENT_RESUME)
         sut_tell_number(to, SUT_NUMBER_CURRENT_FAILURES, event->score);
     if (event->type <= SUT_EVENT_SERVICE_TERMINATE)
-        sut_tell_number(to, SUT_NUMBER_FAILURE_THRESHOLD, sut_policy_limit(&to->sup->core.policy));
+        sut_tell_number(to, SUT_NUMBER_FAILURE_THRESHOLD, event->limit);
 }
 
 /* What was added: of a template's child the template's function. */
@@ -207,10 +207,8 @@ static void tell_happening(lua_State *L, const struct sut_delivery *to) {
 }
 
 static void tell_supervisor(lua_State *L, const struct sut_delivery *to) {
-    if (to->event->type == SUT_EVENT_BACKOFF)
+    if (to->event->type == SUT_EVENT_BACKOFF || to->event->type == SUT_EVENT_RESUME)
         sut_tell_number(to, SUT_NUMBER_DELAY, sut_seconds(to->event->delay_ns));
-    else if (to->event->type == SUT_EVENT_RESUME)
-        sut_tell_number(to, SUT_NUMBER_DELAY, sut_seconds(to->sup->core.spacing_ns));
     else if (to->event->type == SUT_EVENT_ESCALATE)
         sut_tell_escalation(L, to);
     else if (to->event->type == SUT_EVENT_SUPERVISOR_STOP && to->event->end == SUT_END_PLAIN)

@@ -246,6 +246,7 @@ static void a_change_from_the_score_to_the_window_begins_with_none(void **state)
     assert_window(&policy, &score, (const double[]){0, 0}, 2, SUT_VERDICT_ESCALATE);
     assert_ptr_equal(ring, sut_policy_change(&policy, &score, &score_again, NULL, 0));
     assert_null(score.restarts_ns);
+    assert_same(0, sut_policy_score(&policy, &score, 0));
     assert_int_equal(SUT_VERDICT_RESTART, sut_policy_fail(&policy, &score, false, 0));
 }
 
@@ -258,6 +259,19 @@ static void a_new_half_life_decays_from_the_change_on(void **state) {
     (void)sut_policy_change(&policy, &score, &slow, NULL, 10 * SECOND_NS);
     assert_same(0.5, sut_policy_score(&policy, &score, 10 * SECOND_NS));
     assert_same(0.25, sut_policy_score(&policy, &score, 30 * SECOND_NS));
+}
+
+static void a_change_that_leaves_the_half_life_leaves_every_bit_of_the_score(void **state) {
+    (void)state;
+    struct sut_policy policy = {.decay_s = 3, .threshold = 5};
+    struct sut_policy strict = {.decay_s = 3, .threshold = 2};
+    struct sut_score score = {0};
+    (void)sut_policy_fail(&policy, &score, false, 0);
+    double untouched = sut_policy_score(&policy, &score, 5 * SECOND_NS);
+    (void)sut_policy_change(&policy, &score, &strict, NULL, SECOND_NS);
+    assert_same(2, policy.threshold);
+    assert_int_equal(0, score.last_ns);
+    assert_same(untouched, sut_policy_score(&policy, &score, 5 * SECOND_NS));
 }
 
 /* ---- pauses in a row ---- */
@@ -338,6 +352,7 @@ int main(void) {
         cmocka_unit_test(a_change_of_the_window_keeps_the_newest_restarts),
         cmocka_unit_test(a_change_from_the_score_to_the_window_begins_with_none),
         cmocka_unit_test(a_new_half_life_decays_from_the_change_on),
+        cmocka_unit_test(a_change_that_leaves_the_half_life_leaves_every_bit_of_the_score),
         cmocka_unit_test(the_pause_after_the_tolerated_ones_gives_up),
         cmocka_unit_test(a_quiet_time_after_the_pause_breaks_the_row),
         cmocka_unit_test(an_infinite_decay_keeps_all_pauses_in_a_row),
