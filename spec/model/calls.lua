@@ -12,6 +12,9 @@ require "spec.model.stopping"
 
 local calls = {}
 
+--- The calls about a supervisor. The others are about a service.
+calls.OF_SUPERVISORS = { add = true, stop = true, serve = true, update = true }
+
 --- A supervisor that is not served. `spec` has the settings, in nanoseconds, and `children`.
 function calls.supervisor(world, spec)
     local sup = { world = world, name = spec.name, state = "not_running", children = {}, ghosts = {},
@@ -77,6 +80,15 @@ function calls.stop(sup)
     end
     rules.stop_supervisor(sup)
     return sup.state == "terminated" or "ERR_TIMEOUT"
+end
+
+--- From now on it goes by these settings too.
+function calls.update(sup, settings)
+    policy.change(sup, settings, sup.world.now)
+    for key, value in pairs(settings) do
+        sup[key] = value
+    end
+    return true
 end
 
 function calls.remove(service)

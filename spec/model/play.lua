@@ -52,11 +52,13 @@ function model:call(call)
             self.supervisors[sup.name] = sup
         end
         return type(added) == "table" or added
+    elseif method == "update" and sup then
+        return calls.update(sup, argument)
     elseif method == "stop" and sup then
         return calls.stop(sup)
     elseif method == "serve" and (sup.state == "not_running" or sup.state == "terminated") then
         return calls.serve(sup)
-    elseif service and calls[method] and method ~= "stop" and method ~= "serve" and method ~= "add" then
+    elseif service and calls[method] and not calls.OF_SUPERVISORS[method] then
         return calls[method](service)
     end
 end

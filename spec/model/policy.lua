@@ -16,6 +16,13 @@ local function in_window(sup, now)
     return count
 end
 
+-- What has been seen to be over is so for a longer window too; no more are kept than it takes to be over the limit.
+local function trim(sup, now)
+    while sup.restarts[1] and sup.restarts[1] < now - sup.period or #sup.restarts > sup.intensity + 1 do
+        table.remove(sup.restarts, 1)
+    end
+end
+
 local function decayed(sup, now)
     if not sup.failed_at or sup.failure_decay == 0 then
         return 0
@@ -38,6 +45,7 @@ end
 function policy.fail(sup, now)
     if sup.intensity then
         table.insert(sup.restarts, now)
+        trim(sup, now)
         return in_window(sup, now) > sup.intensity and "escalate" or "restart"
     end
     local paused = sup.state == "paused"
@@ -56,6 +64,22 @@ function policy.fail(sup, now)
     end
     sup.pauses = sup.pauses + 1
     return "pause"
+end
+
+--- The limits are to be others: what one of the two has counted is nothing to the other.
+function policy.change(sup, to, now)
+    local is_window, is_score = to.intensity, to.failure_threshold or to.failure_decay
+    if is_window and not sup.intensity or is_score and sup.intensity then
+        policy.reset(sup)
+    elseif is_score and to.failure_decay ~= sup.failure_decay and sup.failed_at then -- from now on by another half-life
+        sup.score, sup.failed_at = policy.score(sup, now), now
+    end
+    if is_window then
+        sup.intensity, sup.escalate_after = to.intensity, nil
+        trim(sup, -math.huge)
+    elseif is_score then
+        sup.intensity = nil
+    end
 end
 
 --- A pause has ended.

@@ -50,11 +50,11 @@ function properties:P5_per_service_order(entry)
     end
 end
 
--- What queued has been tried when a pause is over.
+-- What queued has been tried when a pause is over, or has its time.
 function properties:P6_drain_on_resume(record)
-    if record.supervisor_state == "normal" and (record.resume_spacing or 0) == 0 then
+    if record.supervisor_state == "normal" then
         for _, child in ipairs(record.children) do
-            assert(child.state ~= "queued", child.path .. " is queued, and nothing pauses")
+            assert(child.state ~= "queued" or child.next_try, child.path .. " is queued, and nothing pauses")
         end
     end
     for _, child in ipairs(record.children) do

@@ -10,6 +10,7 @@ local stage = {}
 stage.__index = stage
 
 local NS = 1e9
+local OF_SUPERVISORS = require "spec.model.calls".OF_SUPERVISORS
 
 local function error_name(err)
     for name, value in pairs(sutura) do
@@ -26,18 +27,23 @@ end
 
 ---- Building
 
--- The settings and options as users write them.
-local function settings(spec, hook)
+local function in_seconds(settings)
     local given = {}
-    for key, value in pairs(spec.settings) do
+    for key, value in pairs(settings) do
         given[key] = value
     end
-    given.stretch, given.event_hook = nil, hook
-    local stretch = spec.settings.stretch
-    given.backoff_jitter = stretch == 1 and sutura.no_jitter or function(delay) return delay * stretch end
     for _, key in ipairs { "timeout", "failure_backoff", "resume_spacing", "period" } do
         given[key] = given[key] and given[key] / NS
     end
+    return given
+end
+
+-- The settings and options as users write them.
+local function settings(spec, hook)
+    local given = in_seconds(spec.settings)
+    given.stretch, given.event_hook = nil, hook
+    local stretch = spec.settings.stretch
+    given.backoff_jitter = stretch == 1 and sutura.no_jitter or function(delay) return delay * stretch end
     if given.intensity then
         given.escalate_after = nil
     end
@@ -157,6 +163,10 @@ function calls.serve(self)
     end
 end
 
+function calls.update(self, name, changes)
+    return answer(self.supervisors[name]:update(in_seconds(changes)))
+end
+
 function calls.stop(self, name)
     local report, err = self.supervisors[name]:stop()
     return report and true or err == nil or error_name(err)
@@ -182,8 +192,8 @@ end
 --- Makes a call of a story, if what it is about exists. Returns its answer.
 function stage:call(call)
     local method, name, argument = table.unpack(call)
-    if method == "cue" or self.supervisors[name] and (method == "add" or method == "stop" or method == "serve")
-        or self.services[name] and method ~= "add" and method ~= "stop" and method ~= "serve" then
+    if method == "cue" or self.supervisors[name] and OF_SUPERVISORS[method]
+        or self.services[name] and not OF_SUPERVISORS[method] then
         return calls[method](self, name, argument)
     end
 end

@@ -10,9 +10,8 @@
 --   { advance = nanoseconds }                                 time passes
 --   { edge = offset }                                         time passes up to the next deadline, and so much more
 --
--- A call is { method, name, argument }, with the methods of spec/model/calls.lua, or "cue"; a cue may be a call that the
--- worker is to make. A story remains one when
--- any of its steps or calls is left out.
+-- A call is { method, name, argument }, with the methods of spec/model/calls.lua, or "cue"; a cue may be a call that
+-- the worker is to make. A story remains one when any of its steps or calls is left out.
 
 local body = require "spec.model.body"
 local dice = require "spec.support.dice"
@@ -137,6 +136,20 @@ function calls:add()
     return { "add", sup, self:chance(75) and self:worker(settings) or self:supervisor(0, settings) }
 end
 
+-- One setting, or a whole limit.
+function calls:update()
+    local sup, settings = self:pick(self.supervisors), self:settings()
+    local field = self:pick { "strategy", "stop_order", "timeout", "resume_spacing", "pass_through_panics",
+        "dont_propagate_termination", "failure_backoff", "limit", "limit" }
+    if field ~= "limit" then
+        return { "update", sup, { [field] = settings[field] } }
+    elseif settings.intensity then
+        return { "update", sup, { intensity = settings.intensity, period = settings.period } }
+    end
+    return { "update", sup, { failure_threshold = settings.failure_threshold, failure_decay = settings.failure_decay,
+        escalate_after = settings.escalate_after } }
+end
+
 function calls:stop()
     return { "stop", self:pick(self.supervisors) }
 end
@@ -151,7 +164,7 @@ for _, method in ipairs(body.CALLS) do
     end
 end
 
-local METHODS = { "cue", "add", "stop", "serve", "remove", "restart", "terminate_child", "restart_child",
+local METHODS = { "cue", "add", "update", "stop", "serve", "remove", "restart", "terminate_child", "restart_child",
     "delete_child" }
 
 function teller:call(method)
@@ -179,8 +192,9 @@ function teller:step()
     return step
 end
 
-local WEIGHTS = { cue = { 8, 20 }, add = { 1, 4 }, stop = { 0, 1 }, serve = { 1, 1 }, remove = { 0, 2 },
-    restart = { 0, 3 }, terminate_child = { 0, 2 }, restart_child = { 1, 3 }, delete_child = { 0, 1 } }
+local WEIGHTS = { cue = { 8, 20 }, add = { 1, 4 }, update = { 0, 2 }, stop = { 0, 1 }, serve = { 1, 1 },
+    remove = { 0, 2 }, restart = { 0, 3 }, terminate_child = { 0, 2 }, restart_child = { 1, 3 },
+    delete_child = { 0, 1 } }
 
 function teller:weigh()
     self.methods = {}
