@@ -83,8 +83,8 @@ static void push_event(lua_State *L, const struct sut_plan_step *step) {
     set_seconds(L, "at", step->at_ns);
     if (is_end(step)) set_end(L, step);
     if (has_reason(step)) set_reason(L, step);
-    if (step->type == SUT_EVENT_BACKOFF) set_seconds(L, "delay", step->delay_ns);
-    if (step->type == SUT_EVENT_RESUME) set_seconds(L, "delay", step->supervisor->spacing_ns);
+    if (step->type == SUT_EVENT_BACKOFF || step->type == SUT_EVENT_RESUME)
+        set_seconds(L, "delay", step->delay_ns);
 }
 
 /* ---- the tables ---- */

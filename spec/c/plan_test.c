@@ -79,12 +79,12 @@ TEST(a_pause_ends_in_its_time) {
     root->policy.threshold = 0.5;
     root->spacing_ns = SECONDS(2);
     serve(&fake);
-    plan_is(a, SUT_END_PANIC, "backoff(root 15 s) service_panic(a queued) @15 resume(root) +a");
+    plan_is(a, SUT_END_PANIC, "backoff(root 15 s) service_panic(a queued) @15 resume(root 2 s) +a");
     end_body(&fake, b, SUT_END_PANIC);
     pass(&fake, SECONDS(5));
     plan_is(a, SUT_END_PANIC,
-            "backoff(root 15 s) service_panic(a queued) @15 resume(root) +b @17 +a");
-    plan_is(x, SUT_END_PANIC, "service_panic(x restarting) +x @10 resume(root) +b");
+            "backoff(root 15 s) service_panic(a queued) @15 resume(root 2 s) +b @17 +a");
+    plan_is(x, SUT_END_PANIC, "service_panic(x restarting) +x @10 resume(root 2 s) +b");
     free_all();
 }
 
