@@ -45,7 +45,7 @@ local function quiet_stage(seed)
             spec.settings.stop_order, spec.settings.timeout = "reverse", 1000000000
         end
         if spec.options then
-            spec.options.shutdown = nil
+            spec.options.shutdown, spec.options.heartbeat = nil, nil
         end
         for _, below in ipairs(spec.children or {}) do
             calm(below)

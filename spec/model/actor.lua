@@ -58,11 +58,18 @@ function actor.new(worker, tell, cues, call)
         while true do
             if cue == "ready" then
                 ctx:ready()
+            elseif cue == "beat" then
+                ctx:beat()
             else
                 heed(cue)
             end
             local ok
-            ok, cue = pcall(wait)
+            if cues.over then
+                ctx:beat()
+                ok, cue = pcall(sutura.sleep, (worker.options.heartbeat or 1e18) / 2e9)
+            else
+                ok, cue = pcall(wait)
+            end
             if not ok then
                 return stopped(plan, cue, ctx)
             elseif ends[cue] then

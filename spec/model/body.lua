@@ -6,9 +6,11 @@
 --   stop    what it does when it is stopped in its wait: "meek" lets the error pass; "slow" stays for `slow`
 --           nanoseconds under a shield; "stuck" stays under a shield until it is cued; or an end
 --
--- A cue is what it waits for: "ready" says so and waits on, a call is made and it waits on, an end is the end.
+-- A cue is what it waits for: "ready" says so, "beat" keeps its heartbeat, a call is made, and it waits on; an end is
+-- the end.
 -- spec/model/actor.lua does the same with real coroutines.
 
+local beats = require "spec.model.beats"
 local rules = require "spec.model.rules"
 
 local body = {}
@@ -30,6 +32,7 @@ end
 
 local function finish(service, how)
     rules.disarm(service.body)
+    beats.stop(service)
     service.world.tell("-" .. service.name)
     service.body = nil
     rules.ended(service, how)
@@ -88,11 +91,24 @@ local function go_on(service, woken)
     else
         if woken == "ready" then
             rules.ready(service)
+        elseif woken == "beat" then
+            beats.beat(service)
         elseif type(woken) == "table" then
             call(service, woken)
         end
         wait(service)
     end
+end
+
+local function leave_queue(service)
+    rules.remove(service.world.ready, service)
+    rules.remove(service.world.round, service)
+end
+
+local function missed(service)
+    leave_queue(service)
+    service.missed = true
+    finish(service, "panic")
 end
 
 --- Its turn in the run queue.
@@ -105,6 +121,7 @@ function body.resume(service)
     end
     service.body = { world = service.world }
     rules.ran(service)
+    beats.begin(service, missed)
     service.world.tell("+" .. service.name)
     go_on(service, body.plan(service).first)
 end
@@ -120,6 +137,7 @@ end
 function body.cancel(service)
     local state = service.body
     state.cancelled = true
+    beats.stop(service)
     if not state.shielded then
         wake(service, "cancel")
     end
@@ -128,8 +146,7 @@ end
 
 --- Closed by force.
 function body.close(service)
-    rules.remove(service.world.ready, service)
-    rules.remove(service.world.round, service)
+    leave_queue(service)
     finish(service, "canceled")
 end
 

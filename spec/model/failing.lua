@@ -84,11 +84,11 @@ end
 
 -- A failure's event, and that of a supervisor that gives up by it.
 local function failed(sup, service, how, unready)
-    local run, answer = service.run, answer_to(service, how)
+    local run, answer, missed = service.run, answer_to(service, how), rules.origin(service).missed
     local outcome = decide(sup, service, how, answer, unready)
     local event = rules.emit(sup, service, how == "panic" and "service_panic" or "service_terminate")
     event.run, event.how, event.restarting, event.queued = run, how, outcome.restarting, outcome.queued
-    event.delay, event.puts_off = outcome.puts_off and service.delay, outcome.puts_off
+    event.missed, event.delay, event.puts_off = missed, outcome.puts_off and service.delay, outcome.puts_off
     if outcome.gave_up then
         rules.emit(sup, nil, "escalate").how = sup.ending
     end
@@ -141,7 +141,7 @@ function rules.ended(service, how)
     service.asked, service.overdue = false, false
     if ABNORMAL[how] then
         local event = rules.emit(sup, service, how == "panic" and "service_panic" or "service_terminate")
-        event.how, event.stopping = how, true
+        event.how, event.stopping, event.missed = how, true, rules.origin(service).missed
     end
     if service.late and service.restart == "temporary" then
         shut_down(service)

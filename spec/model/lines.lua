@@ -35,6 +35,9 @@ local function model_text(event)
     if event.type == "escalate" then
         return event.how == "start_failed" and "start failed" or "too often"
     end
+    if event.how == "panic" and event.missed then
+        return "other"
+    end
     return TEXT[event.how] or (event.how ~= "plain" and event.how ~= "canceled") and "other" or nil
 end
 

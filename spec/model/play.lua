@@ -97,6 +97,9 @@ local function side(self, new, root, line)
         heard = 0
         answer(list)
     end
+    it.listen = function()
+        heard = 0
+    end
     it.take = function()
         local taken = journal
         journal = {}
@@ -105,18 +108,20 @@ local function side(self, new, root, line)
     return it
 end
 
-function game:pass(span)
-    self.hooks = nil
+function game:pass(span, hooks)
+    self.hooks = hooks
+    self.model.listen()
+    self.stage.listen()
     self.model.world:advance(span)
     self.stage.rt:advance(span / 1e9)
 end
 
 local function take(self, step)
     if step.advance then
-        return self:pass(step.advance)
+        return self:pass(step.advance, step.hooks)
     elseif step.edge then
         local owner = self.model.world:next()
-        return self:pass(owner and math.max(owner.timer.time + step.edge - self.model.world.now, 0) or 0)
+        return self:pass(owner and math.max(owner.timer.time + step.edge - self.model.world.now, 0) or 0, step.hooks)
     end
     self.hooks = step.hooks
     self.model.answer(step.calls)

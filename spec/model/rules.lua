@@ -7,7 +7,7 @@
 --   rules.lua      states, timers, events         starting.lua   a life, the order of starting, groups
 --   failing.lua    ends that nobody asked for     stopping.lua   one service, a supervisor, by force
 --   causes.lua     on whose account
---   policy.lua     score and window               body.lua       what services do, by a plan
+--   policy.lua     score and window               body.lua       what services do, by a plan; beats.lua
 --   calls.lua      what users call                world.lua      rounds of the run queue, time
 --
 -- It knows nothing of sutura, nor of how sutura does it. Times are integer nanoseconds.

@@ -61,6 +61,8 @@ function shrink.shrink(story, problem)
         for _, step in ipairs(story.steps) do
             if step.calls then
                 thin(step, "calls", still_fails)
+            end
+            if step.hooks then
                 thin_hooks(step, still_fails)
             end
         end

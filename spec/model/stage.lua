@@ -55,6 +55,7 @@ local function child_spec(spec, run)
     local child = { name = spec.name, run = run, restart = options.restart, kill = options.kill,
         significant = options.significant, shutdown = options.shutdown,
         ready = options.notifies and "notify" or nil,
+        heartbeat = options.heartbeat and options.heartbeat / NS,
         start_timeout = options.start_timeout and options.start_timeout / NS }
     if math.type(options.shutdown) == "integer" then
         child.shutdown = options.shutdown / NS

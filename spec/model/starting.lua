@@ -39,7 +39,7 @@ end
 
 function rules.begin(service)
     rules.enter(service, service.child and "unready" or "starting")
-    service.after, service.grouped, service.late = "keep", false, false
+    service.after, service.grouped, service.late, service.missed = "keep", false, false, false
     service.run, service.started = service.run + 1, service.world.now
     if service.child then
         rules.open_life(service.child)

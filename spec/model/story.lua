@@ -7,8 +7,8 @@
 -- plans }; every name is there once. A step is one of:
 --
 --   { calls = { call, ... }, hooks = { [n] = { call, ... } } }   calls at one instant; more in its nth hook
---   { advance = nanoseconds }                                 time passes
---   { edge = offset }                                         time passes up to the next deadline, and so much more
+--   { advance = nanoseconds, hooks = ... }                    time passes
+--   { edge = offset, hooks = ... }                            time passes up to the next deadline, and so much more
 --
 -- A call is { method, name, argument }, with the methods of spec/model/calls.lua, or "cue"; a cue may be a call that
 -- the worker is to make. A story remains one when any of its steps or calls is left out.
@@ -66,6 +66,9 @@ function teller:options(settings, is_worker)
     if self:chance(40) then
         options.shutdown = self:pick { 0, SECOND, 3 * SECOND, "infinity", options.kill and "kill" or nil }
     end
+    if is_worker and self:chance(self.lively) then
+        options.heartbeat = self:pick { 1, 3, 6 } * SECOND // 2
+    end
     if is_worker and self:chance(30) then
         options.notifies = true
         options.start_timeout = self:chance(60) and self:pick { 1, 3 } * SECOND // 2 or nil
@@ -120,7 +123,7 @@ function calls:cue()
     if self:chance(self.wilful) then
         return { "cue", self:pick(self.workers), self:call(self:pick(body.CALLS)) }
     end
-    local how = self:chance(25) and "ready" or self:pick(body.ENDS)
+    local how = self:chance(25) and "ready" or self:chance(self.lively) and "beat" or self:pick(body.ENDS)
     if (how == "terminate_tree" or how == "do_not_restart") and self:chance(70) then
         how = "panic"
     end
@@ -180,12 +183,14 @@ function teller:calls(most)
 end
 
 function teller:step()
+    local step = { hooks = {} }
     if self:chance(self.patience) then
-        return { edge = self:pick { -1, 0, 0, 0, 1 } }
+        step.edge = self:pick { -1, 0, 0, 0, 1 }
     elseif self:chance(20) then
-        return { advance = self:pick { 0, 1, SECOND // 2, SECOND, 5 * SECOND, 20 * SECOND, 100 * SECOND } }
+        step.advance = self:pick { 0, 1, SECOND // 2, SECOND, 5 * SECOND, 20 * SECOND, 100 * SECOND }
+    else
+        step.calls = self:calls(self.crowd)
     end
-    local step = { calls = self:calls(self.crowd), hooks = {} }
     if self:chance(self.meddling) then
         step.hooks[self.roll(3)] = self:calls(2)
     end
@@ -210,7 +215,7 @@ function story.of(seed, length)
     local self = setmetatable({ roll = dice(seed), count = 0, workers = {}, services = {}, supervisors = {},
         settings_of = {} }, teller)
     self.roll(1) -- neighbours begin alike
-    self.spared, self.fragile = self:pick { 0, 10, 40 }, self:pick { 0, 10, 30 }
+    self.spared, self.fragile, self.lively = self:pick { 0, 10, 40 }, self:pick { 0, 10, 30 }, self:pick { 0, 30, 60 }
     self.patience, self.crowd = self:pick { 20, 40, 60 }, self:pick { 1, 1, 3, 5 }
     self.meddling, self.wilful = self:pick { 0, 20, 60 }, self:pick { 0, 10, 30 }
     self:weigh()

@@ -107,7 +107,9 @@ local function settle(self)
             if self.turns > MANY then
                 error(world.RUNAWAY)
             end
-            body.resume(table.remove(self.round, 1))
+            local next = table.remove(self.round, 1)
+            local turn = next.turn or body.resume
+            turn(next)
             work_off(self)
         end
         fire(self)
