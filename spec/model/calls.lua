@@ -139,7 +139,11 @@ local function on_stopped(service, after)
     elseif service.state ~= "idle" then
         return "ERR_RUNNING"
     end
-    rules.request(service, after)
+    if after == "forget" then -- which stops nobody, so that nothing comes of it
+        rules.stop(service, after)
+    else
+        rules.request(service, after)
+    end
     return true
 end
 
