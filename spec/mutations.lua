@@ -378,6 +378,8 @@ return {
         from = "bool kept = has_window(policy) && has_window(to);", to = "bool kept = false;" }),
     core("policy.c", { name = "half-life-changes-the-past", spec = "update_spec",
         from = "} else if (score->failed && policy->decay_s != to->decay_s) {", to = "} else if (false) {" }),
+    core("policy.c", { name = "any-update-moves-the-score", spec = "policy_test",
+        from = "score->failed && policy->decay_s != to->decay_s", to = "score->failed" }),
     core("policy.c", { name = "score-survives-the-window", spec = "update_spec",
         from = "if (has_window(policy) != has_window(to)) {", to = "if (false) {" }),
     ring("update.c", { name = "score-beside-the-window", spec = "update_spec",

@@ -62,8 +62,7 @@ struct sut_event {
     struct sut_id cause;         /* on whose account; none: nobody in the tree */
     double score;
     double limit;     /* that the score is held against, then */
-    int64_t delay_ns; /* of a backoff, or of a child's own: before jitter; then the host's; of a
-                         resume */
+    int64_t delay_ns; /* of a pause or a child's own, without jitter at first; of a spacing */
     uint32_t run;
     uint8_t type;
     uint8_t end; /* enum sut_end */

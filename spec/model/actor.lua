@@ -64,9 +64,9 @@ function actor.new(worker, tell, cues, call)
                 heed(cue)
             end
             local ok
-            if cues.over then
+            if cues.over and worker.options.heartbeat then
                 ctx:beat()
-                ok, cue = pcall(sutura.sleep, (worker.options.heartbeat or 1e18) / 2e9)
+                ok, cue = pcall(sutura.sleep, worker.options.heartbeat / 2e9)
             else
                 ok, cue = pcall(wait)
             end

@@ -7,8 +7,7 @@
 --           nanoseconds under a shield; "stuck" stays under a shield until it is cued; or an end
 --
 -- A cue is what it waits for: "ready" says so, "beat" keeps its heartbeat, a call is made, and it waits on; an end is
--- the end.
--- spec/model/actor.lua does the same with real coroutines.
+-- the end. spec/model/actor.lua does the same with real coroutines.
 
 local beats = require "spec.model.beats"
 local rules = require "spec.model.rules"

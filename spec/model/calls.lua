@@ -128,8 +128,8 @@ function calls.terminate_child(service)
         or "ERR_TIMEOUT"
 end
 
--- Only of one that has stopped.
-local function on_stopped(service, after)
+-- The same where it must have stopped.
+local function refusal_unless_stopped(service)
     local refused = refusal(service)
     if refused then
         return refused
@@ -139,20 +139,22 @@ local function on_stopped(service, after)
     elseif service.state ~= "idle" then
         return "ERR_RUNNING"
     end
-    if after == "forget" then -- which stops nobody, so that nothing comes of it
-        rules.stop(service, after)
-    else
-        rules.request(service, after)
-    end
-    return true
 end
 
 function calls.restart_child(service)
-    return on_stopped(service, "restart")
+    local refused = refusal_unless_stopped(service)
+    if not refused then
+        rules.request(service, "restart")
+    end
+    return refused or true
 end
 
 function calls.delete_child(service)
-    return on_stopped(service, "forget")
+    local refused = refusal_unless_stopped(service)
+    if not refused then
+        rules.stop(service, "forget") -- it has stopped for a reason of its own, which stays
+    end
+    return refused or true
 end
 
 ---- The report
