@@ -28,7 +28,7 @@ local text = require "sutura.text"
 ---@field reset_after? number seconds of a run after which delays start at `min` again; default `max`
 
 local RESTARTS = { "permanent", "transient", "temporary" }
-local BACKOFF_FIELDS = { "factor", "jitter", "max", "min", "reset_after" }
+local BACKOFF_FIELDS = fields.known { "factor", "jitter", "max", "min", "reset_after" }
 local BACKOFF_DEFAULTS = { min = 1.0, max = 60.0, factor = 2.0 }
 
 local function shutdown_of(place, from)

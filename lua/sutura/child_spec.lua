@@ -20,14 +20,12 @@ local text = require "sutura.text"
 
 local child_spec = {}
 
-local OPTIONS = {
+local OPTIONS = fields.known {
     "after", "backoff", "cpu_share", "heartbeat", "kill", "name", "on_hog", "ready", "restart", "shutdown",
     "significant", "start_timeout",
 }
-local FIELDS = {
-    "after", "backoff", "cpu_share", "heartbeat", "kill", "name", "on_hog", "ready", "restart", "run", "shutdown",
-    "significant", "start_timeout",
-}
+local FIELDS = fields.known(OPTIONS, { "run" })
+local NONE = {} -- No options are given.
 
 -- Indexing a userdata may raise; a service object never does.
 local function index(value, key)
@@ -110,7 +108,7 @@ end
 -- The child that runs `run`, with the fields of `from` (a child spec or the options of `add`).
 local function child_of(core, place, run, kind, from, name)
     name = fields.name(place, from, "name") or name or name_of(place, run, kind)
-    local options = child_options(place, from, kind, name)
+    local options = from ~= NONE and child_options(place, from, kind, name) or nil
     local contained = kind == "object" and contained_supervisor(core, place, run)
     if contained then
         options = options or {}
@@ -131,7 +129,7 @@ end
 
 local function check_options(place, options)
     if options == nil then
-        return {}
+        return NONE
     elseif type(options) ~= "table" then
         misuse.refuse_value(place .. ": argument 'opts'", "a table", options)
     end

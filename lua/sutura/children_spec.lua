@@ -10,6 +10,7 @@ local order = require "sutura.order"
 local text = require "sutura.text"
 
 local SHOWN_OF_CIRCLE = 10
+local NONE = {} -- No children are given.
 
 local function shown(name)
     return text.line(name, 60)
@@ -83,8 +84,11 @@ end
 ---@return table[] children each { name, run, kind, opts }, in the order in which they start
 return function(core, place, given, auto_shutdown)
     local list, count = fields.array(place, given, "children")
+    if list == nil then
+        return NONE
+    end
     local children, by_name, by_supervisor = {}, {}, {}
-    for i = 1, count or 0 do
+    for i = 1, count do
         local here = ("%s: children[%d]"):format(place, i)
         local name, run, kind, options = child_spec.from(core, here, list[i])
         if options and options.significant and auto_shutdown == "never" then

@@ -3,9 +3,9 @@
 -- Checks of the fields of a table that a user wrote: one function a kind of value. It owns how a wrong field is
 -- refused and knows nothing of which fields exist.
 --
--- Every function takes the place of the table for messages ("supervisor 'A'"), the table and the field's name, and
--- returns the value, or nil where the field is absent. An explicit 0 or false is a value. A refusal leaves through
--- `misuse.refuse`.
+-- Every function takes the place of the table for messages ("supervisor 'A'", or a sutura.Place), the table and the
+-- field's name, and returns the value, or nil where the field is absent. An explicit 0 or false is a value. A refusal
+-- leaves through `misuse.refuse`.
 
 local misuse = require "sutura.misuse"
 local nearest = require "sutura.nearest"
@@ -149,19 +149,32 @@ function fields.array(place, from, name)
     return array, count
 end
 
+---@class sutura.KnownFields: string[] the names in the order of the alphabet, and each as a key too
+
+--- The names that `fields.only` lets pass.
+---@param ... string[]
+---@return sutura.KnownFields
+function fields.known(...)
+    local known = {}
+    for _, names in ipairs({ ... }) do
+        table.move(names, 1, #names, #known + 1, known)
+    end
+    table.sort(known) -- So that the message is always the same.
+    for i = 1, #known do
+        known[known[i]] = true
+    end
+    return known
+end
+
 --- Refuses every key that is none of the known names, with the nearest of these in the message.
 ---@param place string
 ---@param from table
----@param known string[] in the order of the alphabet, so that the message is always the same
+---@param known sutura.KnownFields
 function fields.only(place, from, known)
-    local is_known = {}
-    for _, name in ipairs(known) do
-        is_known[name] = true
-    end
     for key in next, from do
         if type(key) ~= "string" then
             misuse.refuse("%s: unknown field [%s]; fields have names", place, misuse.describe(key))
-        elseif not is_known[key] then
+        elseif not known[key] then
             misuse.refuse("%s: unknown field '%s'; the nearest known one is '%s'", place, text.line(key, 60),
                 nearest(key, known))
         end

@@ -65,6 +65,23 @@ function misuse.refuse_value(where, expected, got)
     misuse.refuse("%s: expected %s, got %s", where, expected, misuse.describe(got))
 end
 
+---@class sutura.Place what a message names a table by, put into words only when there is a message
+---@field words string a format
+---@field name string
+local place = { __name = "sutura.place" }
+
+function place:__tostring()
+    return self.words:format(misuse.shown(self.name))
+end
+
+--- Where a user's table belongs, for `%s` in messages.
+---@param words string a format, such as "supervisor '%s'"
+---@param name string the user's own
+---@return sutura.Place
+function misuse.place(words, name)
+    return setmetatable({ words = words, name = name }, place)
+end
+
 -- The first level from `level` on, counted as error() counts it in the function that asks, that is a line of the
 -- user's: neither C nor a file of this library.
 local function level_of_caller(level)
@@ -83,21 +100,25 @@ local function level_of_caller(level)
     end
 end
 
+-- What a validation has come to.
+local function settle(level, good, ...)
+    if good then
+        return ...
+    end
+    local problem = ...
+    if getmetatable(problem) ~= refusal then
+        error(problem, 0)
+    end
+    error(problem.text, level_of_caller(level + 1))
+end
+
 --- Runs a validation; a refusal is raised at the line of the user who called.
 ---@param level integer as error() in the calling function would take it: 2 is the one who called it
 ---@param check function
 ---@param ... any what `check` is given
 ---@return any ... what `check` returned
 function misuse.at(level, check, ...)
-    local results = table.pack(pcall(check, ...))
-    if results[1] then
-        return table.unpack(results, 2, results.n)
-    end
-    local problem = results[2]
-    if getmetatable(problem) ~= refusal then
-        error(problem, 0)
-    end
-    error(problem.text, level_of_caller(level + 1))
+    return settle(level, pcall(check, ...))
 end
 
 return misuse

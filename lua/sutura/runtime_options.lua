@@ -18,7 +18,7 @@ local misuse = require "sutura.misuse"
 ---@field preempt_signal? string for the whole Lua state; default "SIGURG"
 
 local PLACE = "runtime"
-local OPTIONS = {
+local OPTIONS = fields.known {
     "accounting", "clock", "close_budget", "epoch", "kill_grace", "on_unkillable", "preempt_signal", "seed", "slice",
 }
 

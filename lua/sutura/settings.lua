@@ -17,6 +17,19 @@ settings.NAMES = {
     "pass_through_panics", "period", "redact", "resume_spacing", "stop_order", "strategy", "timeout",
 }
 
+--- The names but those that are keys of a table.
+---@param others table<string, any>
+---@return string[] names
+function settings.names_without(others)
+    local names = {}
+    for _, name in ipairs(settings.NAMES) do
+        if not others[name] then
+            names[#names + 1] = name
+        end
+    end
+    return names
+end
+
 local NUMBERS = { "failure_backoff", "resume_spacing", "timeout" }
 local NUMBERS_OR_INFINITE = { "failure_decay", "failure_threshold" }
 local BOOLEANS = { "pass_through_panics", "dont_propagate_termination", "panic_locals", "lifecycle_events" }
@@ -28,11 +41,32 @@ local CHOICES = {
 }
 local CHOICE_NAMES = { "auto_shutdown", "stop_order", "strategy" }
 
---- The default of each number and choice (section 2 of the contract).
-settings.DEFAULTS = {
-    failure_decay = 30.0, failure_threshold = 5.0, failure_backoff = 15.0, resume_spacing = 0.0, timeout = 10.0,
-    stop_order = "reverse", strategy = "one_for_one", auto_shutdown = "never", history = 64,
-}
+-- How each of these is read, in the order in which they are checked.
+local READ = {}
+
+local function read_by(reader, names, expected)
+    for _, name in ipairs(names) do
+        READ[#READ + 1] = { name = name, reader = reader, expected = expected }
+    end
+end
+
+for _, name in ipairs(CHOICE_NAMES) do
+    read_by(fields.choice, { name }, CHOICES[name])
+end
+read_by(fields.number, NUMBERS)
+read_by(fields.number, NUMBERS_OR_INFINITE, true)
+read_by(fields.typed, BOOLEANS, "boolean")
+read_by(fields.typed, FUNCTIONS, "function")
+
+-- The defaults of the contract's section 2, in a new table, which has room for what else may be given.
+local function defaults()
+    return {
+        failure_decay = 30.0, failure_threshold = 5.0, failure_backoff = 15.0, resume_spacing = 0.0, timeout = 10.0,
+        stop_order = "reverse", strategy = "one_for_one", auto_shutdown = "never", history = 64,
+        pass_through_panics = false, dont_propagate_termination = false, panic_locals = false, lifecycle_events = false,
+    }
+end
+
 local DEFAULT_INTENSITY, DEFAULT_PERIOD = 1, 5.0 -- OTP's, where the other one is given.
 local MAX_INTENSITY = 1000000
 local MAX_HISTORY = 10000
@@ -58,38 +92,26 @@ end
 ---@return table normal a new table
 function settings.given(place, given)
     local normal = {}
-    for _, field in ipairs(CHOICE_NAMES) do
-        normal[field] = fields.choice(place, given, field, CHOICES[field])
-    end
-    for _, field in ipairs(NUMBERS) do
-        normal[field] = fields.number(place, given, field)
-    end
-    for _, field in ipairs(NUMBERS_OR_INFINITE) do
-        normal[field] = fields.number(place, given, field, true)
-    end
-    for _, field in ipairs(BOOLEANS) do
-        normal[field] = fields.typed(place, given, field, "boolean")
-    end
-    for _, field in ipairs(FUNCTIONS) do
-        normal[field] = fields.typed(place, given, field, "function")
+    for i = 1, #READ do
+        local field = READ[i]
+        local name = field.name
+        if given[name] ~= nil then
+            normal[name] = field.reader(place, given, name, field.expected)
+        end
     end
     normal.history = fields.integer(place, given, "history", 0, MAX_HISTORY)
     read_limits(place, given, normal)
     return normal
 end
 
---- Fills in the defaults of a new supervisor. Functions stay absent where the default holds, the window where none of
---- its two fields is given.
----@param normal table what `settings.given` gave
----@return table normal
-function settings.fill(normal)
-    for field, default in pairs(settings.DEFAULTS) do
-        if normal[field] == nil then
-            normal[field] = default
-        end
-    end
-    for _, field in ipairs(BOOLEANS) do
-        normal[field] = normal[field] or false
+--- The settings of a new supervisor. Functions stay absent where the default holds, the window where none of its two
+--- fields is given.
+---@param given table what `settings.given` gave
+---@return table normal a new table
+function settings.fill(given)
+    local normal = defaults()
+    for name, value in next, given do
+        normal[name] = value
     end
     if normal.intensity or normal.period then
         normal.intensity = normal.intensity or DEFAULT_INTENSITY

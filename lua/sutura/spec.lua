@@ -11,7 +11,6 @@ local fields = require "sutura.fields"
 local misuse = require "sutura.misuse"
 local settings = require "sutura.settings"
 local template_spec = require "sutura.template_spec"
-local text = require "sutura.text"
 local update_spec = require "sutura.update_spec"
 
 ---@class sutura.SupervisorSettings
@@ -41,8 +40,7 @@ local update_spec = require "sutura.update_spec"
 
 local spec = {}
 
-local FIELDS = table.move(settings.NAMES, 1, #settings.NAMES, 2, { "children" })
-table.sort(FIELDS)
+local FIELDS = fields.known(settings.NAMES, { "children" })
 
 local function supervisor_spec(core, name, given)
     if type(name) ~= "string" or name == "" then
@@ -51,7 +49,7 @@ local function supervisor_spec(core, name, given)
         misuse.refuse_value("supervisor: argument 'spec'", "a table", given)
     end
     given = given or {}
-    local place = ("supervisor '%s'"):format(text.line(name, 60))
+    local place = misuse.place("supervisor '%s'", name)
     fields.only(place, given, FIELDS)
     local normal = settings.fill(settings.given(place, given))
     normal.children = children_spec(core, place, given, normal.auto_shutdown)

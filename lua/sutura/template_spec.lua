@@ -30,16 +30,10 @@ local WITHOUT = {
 }
 local WITHOUT_NAMES = { "after", "children", "event_hook", "significant" }
 
-local FIELDS = {
+local FIELDS = fields.known(settings.names_without(WITHOUT), {
     "backoff", "cpu_share", "heartbeat", "kill", "max_children", "name", "on_hog", "ready", "restart", "run",
     "shutdown", "start_timeout",
-}
-for _, name in ipairs(settings.NAMES) do
-    if not WITHOUT[name] then
-        FIELDS[#FIELDS + 1] = name
-    end
-end
-table.sort(FIELDS)
+})
 
 local MAX_CHILDREN = 0xFFFFFFFE -- No tree holds more, so a greater number is no limit.
 

@@ -15,12 +15,7 @@ local INSTEAD = {
 local WINDOW = { "intensity", "period" }
 local SCORE = { "failure_threshold", "failure_decay", "escalate_after" }
 
-local FIELDS = {}
-for _, name in ipairs(settings.NAMES) do
-    if not INSTEAD[name] then
-        FIELDS[#FIELDS + 1] = name
-    end
-end
+local FIELDS = fields.known(settings.names_without(INSTEAD))
 
 local function first_given(given, names)
     for _, name in ipairs(names) do
