@@ -30,14 +30,8 @@ static struct sut_id from_options(const struct sut_service *service) {
 }
 
 struct sut_id sut_service_cause(const struct sut_service *service) {
-    switch (service->blame) {
-    case SUT_BLAME_ITSELF:
-        return origin(service);
-    case SUT_BLAME_OTHER:
-        return from_options(service);
-    case SUT_BLAME_ABOVE:
-        break;
-    }
+    if (service->blame == SUT_BLAME_ITSELF) return origin(service);
+    if (service->blame == SUT_BLAME_OTHER) return from_options(service);
     return sut_supervisor_cause(service->parent);
 }
 
