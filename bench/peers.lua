@@ -20,13 +20,17 @@ local function in_lua(name, ...)
     for i, module in ipairs { ... } do
         modules[i] = ("require '%s'"):format(module)
     end
-    local needs = ([[%s -e "%s"]]):format(lua, table.concat(modules, "; ")) -- sutura needs nothing: it is there
+    local needs = ([[%s -e "%s"]]):format(lua, table.concat(modules, "; ")) -- some need nothing: they are there
     return { name = name, command = ("%s bench/peers/%s.lua"):format(lua, name), needs = needs }
 end
+
+local bare = in_lua("bare")
+bare.works = { add = true, bytes = true, ["plain-end"] = true, stop = true, yield = true } -- it has none of the others
 
 local contestants = {
     { name = "floor", command = out .. "/floor", needs = "true" },
     in_lua("sutura"),
+    bare,
     in_lua("lua", "socket"),
     in_lua("luv", "luv"),
     in_lua("cqueues", "cqueues"),
@@ -205,12 +209,24 @@ local function report(list, work, results)
     io.stdout:flush()
 end
 
+-- Those who have the work.
+local function able(list, work)
+    local those = {}
+    for _, one in ipairs(list) do
+        if not one.works or one.works[work.name] then
+            those[#those + 1] = one
+        end
+    end
+    return those
+end
+
 local list = entries()
 print(("median of %d rounds, in turns; sutura/it is the median of the ratios of each round"):format(rounds))
 local ran = 0
 for _, work in ipairs(works) do
     if only == "" or only == work.name then
-        report(list, work, race(list, work))
+        local those = able(list, work)
+        report(those, work, race(those, work))
         ran = ran + 1
     end
 end
