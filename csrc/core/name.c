@@ -2,8 +2,10 @@
  *
  * The hash table of names, and the path form of a name.
  *
- * Invariants: a name lies in the bucket of its hash; the number of buckets is a power of two, so
- * that each bucket splits into two when the table doubles, and the order within is kept.
+ * Invariants: a name lies in the bucket of its hash, whose set has its kind; the number of buckets
+ * is a power of two, so that each bucket splits into two when the table doubles, and the order
+ * within is kept. A set may have kinds of names that have left, until its bucket is empty or
+ * splits.
  */
 #include "core/name.h"
 
@@ -22,8 +24,11 @@ static uint32_t hash_text(const char *text, size_t length) {
     return hash ^ hash >> 16;
 }
 
-static struct sut_name **bucket_of(const struct sut_names *names, const char *text, size_t length) {
-    return &names->buckets[hash_text(text, length) & (names->bucket_count - 1)];
+/* One of 16, by bits that do not choose the bucket alone. */
+static uint16_t kind_of(uint32_t hash) { return (uint16_t)(1U << (hash >> 28)); }
+
+static uint16_t *kinds_behind(struct sut_name **buckets, uint32_t count) {
+    return (uint16_t *)(void *)(buckets + count);
 }
 
 static struct sut_name *next_equal(const struct sut_names *names, struct sut_name *name,
@@ -39,42 +44,66 @@ static void link_at(struct sut_name **link, struct sut_name *name) {
     name->link = link;
 }
 
-/* Deals the names of an old bucket out to its two new ones, in order. `high` is the bit of the
- * hash that now counts. */
-static void split(const struct sut_names *names, struct sut_name *name, struct sut_name **low_end,
-                  struct sut_name **high_end, uint32_t high) {
+/* The newest name that is equal to the text of that hash, or NULL. */
+static struct sut_name *newest_equal(const struct sut_names *names, const char *text, size_t length,
+                                     uint32_t hash) {
+    uint32_t at = hash & (names->bucket_count - 1);
+    if (!(kinds_behind(names->buckets, names->bucket_count)[at] & kind_of(hash))) return NULL;
+    return next_equal(names, names->buckets[at], text, length);
+}
+
+/* ---- growing ---- */
+
+struct bucket {
+    struct sut_name **end;
+    uint16_t *kinds;
+};
+
+/* Deals the names of an old bucket out to its two new ones, in order. `bit` is the one of the hash
+ * that now counts. */
+static void split(const struct sut_names *names, struct sut_name *name, struct bucket low,
+                  struct bucket high, uint32_t bit) {
     while (name) {
         struct sut_name *next = name->next;
-        bool is_high = hash_text(sut_name_text(names, name), name->length) & high;
-        struct sut_name ***end = is_high ? &high_end : &low_end;
-        link_at(*end, name);
-        *end = &name->next;
+        uint32_t hash = hash_text(sut_name_text(names, name), name->length);
+        struct bucket *bucket = hash & bit ? &high : &low;
+        link_at(bucket->end, name);
+        bucket->end = &name->next;
+        *bucket->kinds |= kind_of(hash);
         name = next;
     }
-    *low_end = NULL;
-    *high_end = NULL;
+    *low.end = NULL;
+    *high.end = NULL;
 }
 
 int sut_names_reserve(struct sut_names *names) {
     uint32_t old = names->bucket_count;
     if (names->count / NAMES_OF_A_BUCKET < old) return 0;
     uint32_t count = old ? old * 2 : FIRST_BUCKETS;
-    struct sut_name **buckets = sut_calloc(count * sizeof(struct sut_name *));
+    struct sut_name **buckets = sut_calloc(count * (sizeof *buckets + sizeof(uint16_t)));
     if (!buckets) return old ? 0 : -1;
+    uint16_t *kinds = kinds_behind(buckets, count);
     for (uint32_t i = 0; i < old; i++)
-        split(names, names->buckets[i], &buckets[i], &buckets[i + old], old);
+        split(names, names->buckets[i], (struct bucket){&buckets[i], &kinds[i]},
+              (struct bucket){&buckets[i + old], &kinds[i + old]}, old);
     sut_free(names->buckets);
     names->buckets = buckets;
     names->bucket_count = count;
     return 0;
 }
 
+/* ---- one name ---- */
+
 void sut_name_add(struct sut_names *names, struct sut_name *name) {
     const char *text = sut_name_text(names, name);
-    struct sut_name **bucket = bucket_of(names, text, name->length);
-    const struct sut_name *newest = next_equal(names, *bucket, text, name->length);
+    uint32_t hash = hash_text(text, name->length);
+    uint32_t at = hash & (names->bucket_count - 1);
+    struct sut_name **bucket = &names->buckets[at];
+    uint16_t *kinds = &kinds_behind(names->buckets, names->bucket_count)[at];
+    const struct sut_name *newest = newest_equal(names, text, name->length, hash);
     name->number = newest ? newest->number + 1 : 1;
     name->next = *bucket;
+    *kinds = (uint16_t)(name->next ? *kinds | kind_of(hash) : kind_of(hash));
     if (name->next) name->next->link = &name->next;
     link_at(bucket, name);
     names->count++;
@@ -93,7 +122,7 @@ struct sut_name *sut_name_find(const struct sut_names *names, const char *text, 
                                int *more) {
     *more = 0;
     if (!names->bucket_count) return NULL;
-    struct sut_name *newest = next_equal(names, *bucket_of(names, text, length), text, length);
+    struct sut_name *newest = newest_equal(names, text, length, hash_text(text, length));
     if (newest) *more = next_equal(names, newest->next, text, length) != NULL;
     return newest;
 }

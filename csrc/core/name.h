@@ -5,6 +5,8 @@
  * their text is the owner's and must outlive the node.
  *
  * Within a bucket a later name stands before an earlier equal one, so the newest is found first.
+ * What kinds of hash a bucket may have is kept beside it: a name whose kind is not there needs no
+ * look at the nodes, of which each is a cache miss or two in a large table.
  */
 #ifndef SUT_CORE_NAME_H
 #define SUT_CORE_NAME_H
@@ -22,8 +24,8 @@ struct sut_name {
 
 struct sut_names {
     size_t text_at; /* from every node of this table to its text: `length` bytes and a NUL */
-    struct sut_name **buckets;
-    uint32_t bucket_count; /* a power of two, or 0 */
+    struct sut_name **buckets; /* and behind them for each the set of its kinds, in 16 bits */
+    uint32_t bucket_count;     /* a power of two, or 0 */
     uint32_t count;
 };
 
