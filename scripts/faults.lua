@@ -19,7 +19,8 @@ local MOST = tonumber(os.getenv("MOST")) or 1000 -- calls of a kind that are tri
 -- The loop and its descriptors, the watchdog's thread, signals, memory, files; and the log, which is a file.
 local FAULTS = {
     { "epoll_create1", "EMFILE" }, { "eventfd2", "EMFILE" }, { "pipe2", "EMFILE" }, { "epoll_ctl", "ENOMEM" },
-    { "epoll_wait", "EINTR" }, { "clone3", "EAGAIN" }, { "rt_sigaction", "EINVAL" }, { "tgkill", "ESRCH" },
+    { "epoll_wait", "EINTR" }, { "ppoll", "EINTR" }, { "ppoll", "ENOMEM" }, { "clone3", "EAGAIN" },
+    { "rt_sigaction", "EINVAL" }, { "tgkill", "ESRCH" },
     { "tgkill", "EAGAIN" }, { "read", "EINTR" }, { "openat", "EMFILE" }, { "mmap", "ENOMEM" },
     { "mprotect", "ENOMEM" }, { "close", "EINTR" }, { "write", "EINTR", "log" }, { "write", "EAGAIN", "log" },
     { "write", "ENOSPC", "log" }, { "write", "EPIPE", "log" }, { "write", "EIO", "log" },

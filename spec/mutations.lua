@@ -213,6 +213,8 @@ return {
         from = "sut_runtime_now(rt)))", to = "sut_runtime_now(rt) + 999999))" }),
     ring("state.c", { name = "nanoseconds-are-rounded-down", spec = "wait_spec",
         from = "ceil(seconds * 1e9 - 1e-3)", to = "floor(seconds * 1e9)" }),
+    rt("loop.c", { name = "waits-in-whole-milliseconds", spec = "wait_spec",
+        from = "if (left(loop) <= NEAR_NS)", to = "if (false)" }),
     rt("loop.c", { name = "busy-runtime-hears-nothing", spec = "interrupt_spec",
         from = "TURN_BUDGET = 512", to = "TURN_BUDGET = 1 << 30" }),
     rt("runtime.c", { name = "hooks-after-the-run-queue", spec = "hook_spec",

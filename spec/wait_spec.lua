@@ -3,6 +3,7 @@
 -- Waiting: sleep and yield, how long they take, and where nobody can wait.
 
 local child = require "spec.support.child"
+local stretched = require "spec.support.stretched"
 local sutura = require "sutura"
 local virtual = require "spec.support.virtual"
 
@@ -109,6 +110,23 @@ describe("a sleep", function()
         sutura.sleep(2.0)
         assert.equal(4, rt:now())
     end))
+end)
+
+describe("a sleep on a real clock #realtime", function()
+    it("is late by less than the millisecond in which libuv counts, as a rule", function()
+        stretched(function(factor)
+            local rt <close>, late = sutura.runtime(), {}
+            rt:run(function()
+                for i = 1, 51 do
+                    local due = rt:now() + 0.002 + i * 1e-5
+                    sutura.sleep(due - rt:now())
+                    late[i] = rt:now() - due
+                end
+            end)
+            table.sort(late)
+            assert.is_true(late[26] < 0.0003 * math.min(factor, 2), ("%.6f s"):format(late[26]))
+        end)
+    end)
 end)
 
 describe("several sleeps", function()

@@ -2,9 +2,9 @@
 --
 -- usage: lua5.4 bench/peers/bare.lua WORK N [SERVICES]
 --
--- Coroutines and nothing else in the race: no supervisor, loop or run queue. A service is resumed where it is added, and
--- again at once when it has ended, after its hook was told. So it has the same names, threads and tables as the others
--- in Lua, and nobody who writes in Lua can be ahead of it: what it is behind the floor is what Lua itself costs.
+-- Coroutines and nothing else in the race: no supervisor, loop or run queue. A service is resumed where it is added,
+-- and again at once when it has ended, after its hook was told. So it has the same names, threads and tables as the
+-- others in Lua, and nobody who writes in Lua can be ahead of it: by what it is behind the floor, Lua itself is.
 
 local create, resume, status, suspend = coroutine.create, coroutine.resume, coroutine.status, coroutine.yield
 

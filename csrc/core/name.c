@@ -80,7 +80,7 @@ int sut_names_reserve(struct sut_names *names) {
     uint32_t old = names->bucket_count;
     if (names->count / NAMES_OF_A_BUCKET < old) return 0;
     uint32_t count = old ? old * 2 : FIRST_BUCKETS;
-    struct sut_name **buckets = sut_calloc(count * (sizeof *buckets + sizeof(uint16_t)));
+    struct sut_name **buckets = sut_calloc(count * (sizeof(struct sut_name *) + sizeof(uint16_t)));
     if (!buckets) return old ? 0 : -1;
     uint16_t *kinds = kinds_behind(buckets, count);
     for (uint32_t i = 0; i < old; i++)

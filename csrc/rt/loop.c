@@ -2,6 +2,8 @@
  *
  * How a runtime lives in a libuv loop.
  */
+#define _GNU_SOURCE /* ppoll */
+
 #include "rt/loop.h"
 
 #include "core/alloc.h"
@@ -17,6 +19,11 @@ enum { STALL_MS = 10 };
 
 #define MS_NS INT64_C(1000000)
 
+/* What is due within so little of the last wakeup is woken with what is due at its end. */
+#define TICK_NS MS_NS
+/* libuv waits in whole milliseconds, and may be two of them late: a shorter wait is our own. */
+#define NEAR_NS (100 * MS_NS)
+
 struct sut_loop {
     uv_timer_t timer;
     uv_idle_t idle;
@@ -24,6 +31,7 @@ struct sut_loop {
     uv_loop_t own;
     uv_loop_t *uv;
     struct sut_runtime *rt; /* NULL once the runtime has left */
+    int64_t woken_ns;       /* when a wait of our own was last over by its time */
     int open;               /* handles not closed yet */
     bool lent;
     bool driven;                          /* somebody else runs the loop, or polls its descriptor */
@@ -42,6 +50,12 @@ static uint64_t ms_until(const struct sut_loop *loop, int64_t time_ns) {
 static void on_timer(uv_timer_t *timer);
 static void on_idle(uv_idle_t *idle);
 
+/* When the runtime is to be woken for its first deadline. */
+static int64_t wake_time(const struct sut_loop *loop, const struct sut_deadline *first) {
+    int64_t tick_ns = loop->woken_ns + TICK_NS;
+    return first->time_ns > tick_ns ? first->time_ns : tick_ns;
+}
+
 /* Makes the handles say what the runtime waits for. libuv's clock must be fresh. */
 static void arm(struct sut_loop *loop) {
     struct sut_runtime *rt = loop->rt;
@@ -53,7 +67,7 @@ static void arm(struct sut_loop *loop) {
     if (rt->stalled)
         (void)uv_timer_start(&loop->timer, on_timer, STALL_MS, 0);
     else if (first && rt->clock == SUT_CLOCK_REAL)
-        (void)uv_timer_start(&loop->timer, on_timer, ms_until(loop, first->time_ns), 0);
+        (void)uv_timer_start(&loop->timer, on_timer, ms_until(loop, wake_time(loop, first)), 0);
     else
         (void)uv_timer_stop(&loop->timer);
 }
@@ -196,6 +210,12 @@ void sut_loop_close(struct sut_runtime *rt) {
 
 /* ---- running ---- */
 
+/* Until when a run goes on. */
+struct goal {
+    bool (*done)(void *arg);
+    void *arg;
+};
+
 /* Waits while another loop drives ours. Only a round of ours makes the other see what is new in
  * ours, and takes what the other has seen. */
 static bool wait_outside(struct sut_loop *loop) {
@@ -206,13 +226,48 @@ static bool wait_outside(struct sut_loop *loop) {
     return true;
 }
 
+/* Nanoseconds to wait for the first deadline, at least 0; SUT_NEVER when that is not what the
+ * runtime waits for. */
+static int64_t left(const struct sut_loop *loop) {
+    struct sut_runtime *rt = loop->rt;
+    const struct sut_deadline *first = sut_deadline_first(&rt->deadlines);
+    if (!first || rt->clock != SUT_CLOCK_REAL || rt->stalled) return SUT_NEVER;
+    int64_t left_ns = wake_time(loop, first) - (int64_t)uv_hrtime();
+    return left_ns > 0 ? left_ns : 0;
+}
+
+/* Waits until a descriptor of the loop has something, which is 1, or so long, which is 0; -1: it
+ * could not, or a signal came. */
+static int wait_for_fd(const struct sut_loop *loop, int64_t limit_ns) {
+    struct pollfd fd = {.fd = uv_backend_fd(loop->uv), .events = POLLIN};
+    struct timespec limit = {limit_ns / SUT_SECOND_NS, (long)(limit_ns % SUT_SECOND_NS)};
+    return ppoll(&fd, 1, &limit, NULL);
+}
+
+/* Waits for the first deadline, or for whatever comes before it. libuv is given a look first, for
+ * only then does the system know of new descriptors. */
+static void wait_finely(struct sut_loop *loop, struct goal goal) {
+    (void)uv_run(loop->uv, UV_RUN_NOWAIT);
+    if (sut_runtime_busy(loop->rt) || goal.done(goal.arg)) return;
+    int64_t left_ns = left(loop);
+    int ms = uv_backend_timeout(loop->uv);
+    if (ms >= 0 && ms * MS_NS < left_ns) left_ns = ms * MS_NS;
+    if (left_ns > NEAR_NS) return;
+    int found = wait_for_fd(loop, left_ns);
+    if (found == 0) loop->woken_ns = (int64_t)uv_hrtime();
+    if (found < 0) (void)uv_run(loop->uv, UV_RUN_ONCE);
+}
+
 /* Waits in the loop for whatever comes; false when nothing can ever come. */
-static bool wait_in_loop(struct sut_loop *loop) {
+static bool wait_in_loop(struct sut_loop *loop, struct goal goal) {
     uv_update_time(loop->uv);
     arm(loop);
     if (loop->wait) return wait_outside(loop);
     if (!uv_loop_alive(loop->uv)) return false;
-    (void)uv_run(loop->uv, UV_RUN_ONCE);
+    if (left(loop) <= NEAR_NS)
+        wait_finely(loop, goal);
+    else
+        (void)uv_run(loop->uv, UV_RUN_ONCE);
     return true;
 }
 
@@ -235,12 +290,12 @@ static bool take_input(struct sut_runtime *rt) {
 }
 
 /* Lets time pass, or waits for real input; false when nothing can ever come. */
-static bool wait_for_more(struct sut_runtime *rt) {
+static bool wait_for_more(struct sut_runtime *rt, struct goal goal) {
     if (rt->clock == SUT_CLOCK_VIRTUAL) {
         if (rt->stalled || take_input(rt)) return true;
         if (sut_runtime_jump(rt, INT64_MAX - 1) || sut_runtime_busy(rt)) return true;
     }
-    return rt->loop && wait_in_loop(rt->loop);
+    return rt->loop && wait_in_loop(rt->loop, goal);
 }
 
 /* What ran last may have closed handles of luv's, and luv up to 1.44 crashes in lua_close over one
@@ -251,13 +306,14 @@ static void finish_closing(struct sut_loop *loop) {
 
 enum sut_run sut_loop_run(struct sut_runtime *rt, bool (*done)(void *arg), void *arg, int *code) {
     enum sut_run result = SUT_RUN_DONE;
+    struct goal goal = {done, arg};
     *code = 0;
     if (rt->clock == SUT_CLOCK_REAL && !sut_loop_get(rt, code)) return SUT_RUN_FAILED;
     rt->running = true;
     while (!done(arg)) {
         pass(rt);
         if (done(arg)) break;
-        if (!wait_for_more(rt) && !done(arg)) {
+        if (!wait_for_more(rt, goal) && !done(arg)) {
             result = SUT_RUN_IDLE;
             break;
         }
@@ -270,12 +326,6 @@ enum sut_run sut_loop_run(struct sut_runtime *rt, bool (*done)(void *arg), void 
 
 /* ---- for a host's loop ---- */
 
-static void wait_for_fd(struct sut_loop *loop, int64_t limit_ns) {
-    struct pollfd fd = {.fd = uv_backend_fd(loop->uv), .events = POLLIN};
-    int64_t ms = limit_ns / MS_NS + (limit_ns % MS_NS != 0);
-    (void)poll(&fd, 1, ms > 86400000 ? 86400000 : (int)ms);
-}
-
 int sut_loop_step(struct sut_runtime *rt, int64_t limit_ns) {
     int code;
     if (!sut_loop_get(rt, &code)) return code;
@@ -284,7 +334,7 @@ int sut_loop_step(struct sut_runtime *rt, int64_t limit_ns) {
     arm(rt->loop);
     if (limit_ns > 0) {
         int64_t due = sut_loop_timeout(rt);
-        wait_for_fd(rt->loop, due < limit_ns ? due : limit_ns);
+        (void)wait_for_fd(rt->loop, due < limit_ns ? due : limit_ns);
     }
     (void)uv_run(rt->loop->uv, UV_RUN_NOWAIT);
     return 0;
