@@ -134,6 +134,54 @@ describe("lifecycle events", function()
         assert.same({ "supervisor_start a: served", "supervisor_stop a: stopped" }, lines(record))
     end))
 
+    it("say why a run began, not why it ended at once", in_time(function(rt)
+        local a, record = new(rt, "a", { failure_threshold = math.huge })
+        a:add("w", function(ctx)
+            if ctx.run == 1 then
+                error("boom", 0)
+            elseif ctx.run == 2 then
+                ctx.supervisor:restart(ctx.token)
+            else
+                ctx:wait()
+            end
+        end)
+        a:serve_background()
+        settle()
+        assert.same({ "supervisor_start a: served", "service_start a/w: first start", "service_panic a/w",
+            "service_stop a/w: panic", "service_start a/w: boom", "service_stop a/w: returned",
+            "service_start a/w: restarted on purpose" }, lines(record))
+    end))
+
+    it("say why a supervisor began, whatever has become of it at the same instant", in_time(function(rt)
+        local a, record = new(rt, "a")
+        local b, c = new(rt, "b"), new(rt, "c")
+        a:serve_background()
+        settle()
+        record:forget()
+        a:restart(a:add(b))
+        a:remove(a:add(c))
+        settle()
+        assert.same({ "supervisor_start a/b: first start", "supervisor_start a/c: first start",
+            "supervisor_stop a/b: stopped", "supervisor_stop a/c: stopped", "supervisor_start a/b: started again" },
+            lines(record))
+    end))
+
+    it("say that the run before ended the tree", in_time(function(rt)
+        local a, record = new(rt, "a", { failure_threshold = math.huge })
+        a:add("w", function(ctx)
+            if ctx.run == 1 then
+                error("boom", 0)
+            end
+            return ctx.run == 2 and sutura.TERMINATE_TREE or ctx:wait()
+        end)
+        a:serve()
+        record:forget()
+        a:serve_background()
+        settle()
+        assert.same({ "supervisor_start a: served", "service_start a/w: returned TERMINATE_TREE" }, lines(record))
+        assert.equal("returned TERMINATE_TREE", a:get_child("w").last_error)
+    end))
+
     it("of a service that never had its turn are not told", in_time(function(rt)
         local a, record = new(rt, "a")
         a:add("w", sleeper)

@@ -346,6 +346,12 @@ return {
         to = "outcome.puts_off = service->backs_off;" }),
     core("failure.c", { name = "delay-without-a-number", spec = "backoff_spec",
         from = "backoff->due_ns = SUT_NEVER;", to = "" }),
+    ring("service_record.c", { name = "begins-for-what-it-ends-by", spec = "lifecycle_spec",
+        from = "extras->error_of < run ? extras->last_error : extras->older_error", to = "extras->last_error" }),
+    ring("service.c", { name = "end-of-the-tree-is-not-remembered", spec = "lifecycle_spec",
+        from = "if (end != SUT_END_TERMINATE_TREE) return;", to = "return;" }),
+    core("startup.c", { name = "every-life-of-a-child-is-its-first", spec = "lifecycle_spec",
+        from = "sup->place ? sup->place->run : 0", to = "sup->place ? 1 : 0" }),
     ring("deliver.c", { name = "own-jitter-is-ignored", spec = "backoff_spec",
         from = "extras && extras->jitter_ref != LUA_NOREF", to = "extras && extras->jitter_ref < LUA_NOREF" }),
 

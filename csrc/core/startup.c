@@ -46,7 +46,9 @@ static void open_life(struct sut_supervisor *sup) {
     sup->hurry = SUT_HURRY_NOT;
     sup->cursor = NULL;
     sut_policy_reset(&sup->score);
-    if (sup->lifecycle_events) sut_supervisor_emit(sup, NULL, SUT_EVENT_SUPERVISOR_START);
+    if (sup->lifecycle_events)
+        sut_supervisor_emit(sup, NULL, SUT_EVENT_SUPERVISOR_START)->run =
+            sup->place ? sup->place->run : 0;
     for (struct sut_service *service = sut_supervisor_first(sup), *next; service; service = next) {
         next = sut_service_next(service);
         muster(sup, service);

@@ -108,13 +108,14 @@ static void tell_auto_shutdown(lua_State *L, const struct sut_delivery *to) {
 
 /* Why a run begins. That of a supervisor is told before the failure that it follows. */
 static void tell_start_reason(lua_State *L, const struct sut_delivery *to) {
-    const struct sut_service *place = to->sup->core.place;
-    if (!to->service && !place)
+    const struct sut_event *event = to->event;
+    if (event->run == 0)
         lua_pushliteral(L, "served");
-    else if ((to->service ? to->event->run : place->run) <= 1)
+    else if (event->run == 1)
         lua_pushliteral(L, "first start");
     else
-        lua_pushstring(L, to->service ? sut_service_last_error(to->service) : "started again");
+        lua_pushstring(L, to->service ? sut_service_why_begun(to->service, event->run)
+                                      : "started again");
     sut_tell_text(L, to, SUT_TEXT_REASON);
 }
 

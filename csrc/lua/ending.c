@@ -198,7 +198,7 @@ void sut_tell_end(lua_State *L, const struct sut_delivery *to) {
     if (event->queued) sut_tell_flag(to, SUT_FLAG_QUEUED, true);
     if (event->puts_off) sut_tell_number(to, SUT_NUMBER_DELAY, sut_seconds(event->delay_ns));
     if (event->end == SUT_END_PLAIN) {
-        sut_service_set_last_error(to->service, "returned without an error");
+        sut_service_set_last_error(to->service, event->run, "returned without an error");
         return;
     }
     if (event->end == SUT_END_LATE || event->end == SUT_END_UNREADY)
@@ -210,7 +210,7 @@ void sut_tell_end(lua_State *L, const struct sut_delivery *to) {
         lua_pushfstring(L, "%s (from some other context)", lua_tostring(L, -1));
         lua_replace(L, -2);
     }
-    sut_service_set_last_error(to->service, lua_tostring(L, -1));
+    sut_service_set_last_error(to->service, event->run, lua_tostring(L, -1));
     tell_error_text(L, to);
     if (event->type == SUT_EVENT_SERVICE_PANIC) tell_trace(L, to);
 }

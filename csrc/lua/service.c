@@ -102,22 +102,22 @@ static void leave_run(struct sut_lua_service *service) {
     sut_coroutine_init(co, SUT_COROUTINE_SERVICE);
 }
 
-static void drop_last_error(struct sut_extras *extras) {
-    sut_free(extras->last_error);
-    extras->last_error = NULL;
-}
-
-/* Why a run that was asked to stop has ended, for the next one; an event may say more. That it was
- * late its event has said already. */
-static void remember(struct sut_lua_service *service) {
+/* Why the run has ended, for the next one; an event may say more. That it was late its event has
+ * said already. */
+static void remember(struct sut_lua_service *service, enum sut_end end) {
     const struct sut_service *core = &service->core;
-    if (core->state <= SUT_STATE_RUNNING || core->late) return;
-    if (core->after == SUT_AFTER_RESTART)
-        sut_service_set_last_error(service, "restarted on purpose");
-    else if (core->after == SUT_AFTER_GROUP)
-        sut_service_set_last_error(service, "restarted with its group");
-    else if (sut_extras_of(service))
-        drop_last_error(sut_extras_of(service)); /* "stopped" */
+    const char *text = NULL;
+    if (core->state <= SUT_STATE_RUNNING) {
+        if (end != SUT_END_TERMINATE_TREE) return;
+        text = "returned TERMINATE_TREE";
+    } else if (core->late) {
+        return;
+    } else if (core->after == SUT_AFTER_RESTART) {
+        text = "restarted on purpose";
+    } else if (core->after == SUT_AFTER_GROUP) {
+        text = "restarted with its group";
+    }
+    sut_service_set_last_error(service, core->run, text);
 }
 
 static void finish(struct sut_lua_service *service, enum sut_end end, int odd,
@@ -128,7 +128,7 @@ static void finish(struct sut_lua_service *service, enum sut_end end, int odd,
     bool began = service->co.thread != NULL;
     sut_rt(&service->co)->rt.progressed = true;
     self->ended = (struct sut_ended){.thread = odd ? NULL : service->co.thread, .odd = odd};
-    remember(service);
+    remember(service, end);
     if (end == SUT_END_DO_NOT_RESTART || service->core.restart == SUT_RESTART_TEMPORARY)
         sut_token_outlives(sut_rt(&service->co), &service->core);
     leave_run(service);

@@ -48,13 +48,15 @@ struct sut_lua_supervisor;
 
 /* What few services have. */
 struct sut_extras {
-    char *last_error;                     /* why the run before ended; NULL: never ended */
+    char *last_error;                     /* why the run before ended; NULL: never, or stopped */
+    char *older_error;                    /* what that was before it was last set */
     struct sut_stuck *stuck;              /* of the latest stop_timeout, or NULL */
     struct sut_lua_supervisor *contained; /* of an object, kept in the bodies by its address */
     struct sut_spawned *spawned;          /* helpers of the run: csrc/lua/spawn.c */
     struct sut_await *awaits;             /* of the run, that are open */
     struct sut_heartbeat *heartbeat;      /* that it has promised, or NULL */
     struct sut_list waiters;              /* sut_coroutine.task.node: until it has ended or left */
+    uint32_t error_of;                    /* number of the run that last_error tells of, when set */
     int jitter_ref;                       /* of its own delay, in the bodies, or LUA_NOREF */
     int info_ref; /* what it said with ctx:ready, in the bodies, or LUA_NOREF */
     struct sut_hogs hogs;
@@ -137,6 +139,9 @@ struct sut_extras *sut_service_extras(struct sut_lua_service *service);
 /* Why its last run ended, or NULL. */
 const char *sut_service_last_error(const struct sut_lua_service *service);
 
+/* Why the run before that one ended, which may be over by now, but with no other begun. */
+const char *sut_service_why_begun(const struct sut_lua_service *service, uint32_t run);
+
 /* Lets go what it said when it was ready. Never raises. */
 void sut_service_drop_info(struct sut_lua_service *service);
 
@@ -149,8 +154,8 @@ void sut_service_drop_thread(struct sut_lua_service *service);
 /* The same for one whose run ends now, so that its thread is there. */
 void sut_service_part_from_thread(struct sut_lua_service *service);
 
-/* Remembers why the run ended. Never raises. */
-void sut_service_set_last_error(struct sut_lua_service *service, const char *text);
+/* Remembers why the run of that number ended; NULL: it was stopped. Never raises. */
+void sut_service_set_last_error(struct sut_lua_service *service, uint32_t run, const char *text);
 
 /* csrc/lua/spawn.c. Pushes a new thread that runs the function at the index; its guard through
  * *guard. May raise for memory. */

@@ -104,20 +104,29 @@ struct sut_extras *sut_service_extras(struct sut_lua_service *service) {
     return extras;
 }
 
+static const char *in_words(const char *error) { return error ? error : "stopped"; }
+
 const char *sut_service_last_error(const struct sut_lua_service *service) {
-    if (sut_extras_of(service) && sut_extras_of(service)->last_error)
-        return sut_extras_of(service)->last_error;
-    return service->core.run > 1 ? "stopped" : NULL;
+    const struct sut_extras *extras = sut_extras_of(service);
+    if (service->core.run <= 1 && !(extras && extras->last_error)) return NULL;
+    return in_words(extras ? extras->last_error : NULL);
 }
 
-void sut_service_set_last_error(struct sut_lua_service *service, const char *text) {
-    struct sut_extras *extras = sut_service_extras(service);
-    char *copy;
-    if (!extras || (extras->last_error && strcmp(extras->last_error, text) == 0)) return;
-    copy = sut_copy_text(text, strlen(text));
-    if (!copy) return;
-    sut_free(extras->last_error);
+const char *sut_service_why_begun(const struct sut_lua_service *service, uint32_t run) {
+    const struct sut_extras *extras = sut_extras_of(service);
+    if (!extras) return in_words(NULL);
+    return in_words(extras->error_of < run ? extras->last_error : extras->older_error);
+}
+
+void sut_service_set_last_error(struct sut_lua_service *service, uint32_t run, const char *text) {
+    struct sut_extras *extras = text ? sut_service_extras(service) : sut_extras_of(service);
+    char *copy = NULL;
+    if (!extras || (text && extras->last_error && strcmp(extras->last_error, text) == 0)) return;
+    if (text && !(copy = sut_copy_text(text, strlen(text)))) return;
+    sut_free(extras->older_error);
+    extras->older_error = extras->last_error;
     extras->last_error = copy;
+    extras->error_of = run;
 }
 
 void sut_service_free(struct sut_lua_service *service) {
@@ -128,6 +137,7 @@ void sut_service_free(struct sut_lua_service *service) {
             sut_list_remove(extras->waiters.next);
         if (extras->contained) extras->contained->container = NULL;
         sut_free(extras->last_error);
+        sut_free(extras->older_error);
         sut_free(extras->stuck);
         if (extras->share) sut_cpu_share_drop(extras->share);
         sut_free(extras->heartbeat);

@@ -106,7 +106,7 @@ function Event:map() end
 --- A run begins. Only with `lifecycle_events`. Source: ours.
 ---@class sutura.ServiceStartEvent: sutura.ServiceEvent
 ---@field type "service_start"
----@field reason string "first start", or why the run before ended: "returned without an error", "restarted on purpose", "restarted with its group", "stopped", or the text of its error
+---@field reason string "first start", or why the run before ended: "returned without an error", "returned TERMINATE_TREE", "restarted on purpose", "restarted with its group", "stopped", or the text of its error
 ---@field because_of? string path of the service that this restart comes of: its own, the sibling's that failed, the caller's; nil at a first start, and for nobody in the tree
 
 --- A run has ended. Only with `lifecycle_events`. Source: ours.

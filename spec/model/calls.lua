@@ -6,6 +6,7 @@ local policy = require "spec.model.policy"
 local rules = require "spec.model.rules"
 
 require "spec.model.causes"
+require "spec.model.lifecycle"
 require "spec.model.starting"
 require "spec.model.failing"
 require "spec.model.stopping"

@@ -16,7 +16,7 @@ function rules.origin(service)
 end
 
 --- On whose account a supervisor ends or, while it runs, has begun.
-local function of_supervisor(sup)
+function rules.cause_of_life(sup)
     if rules.runs(sup) then
         return sup.began_by
     elseif sup.ended_by or not sup.place then
@@ -28,7 +28,7 @@ end
 --- On whose account the service has ended or is asked to stop.
 function rules.cause(service)
     if service.because == rules.ABOVE then
-        return of_supervisor(service.parent)
+        return rules.cause_of_life(service.parent)
     elseif service.because ~= rules.NOBODY then
         return service.because
     end

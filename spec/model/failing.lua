@@ -82,31 +82,41 @@ local function answer_to(service, how)
     return service.restart == "transient" and how == "plain" and "keep" or "restart"
 end
 
--- A failure's event, and that of a supervisor that gives up by it.
+-- A failure's event. Returns what becomes of the service, and whether its supervisor gives up.
 local function failed(sup, service, how, unready)
     local run, answer, missed = service.run, answer_to(service, how), rules.origin(service).missed
     local outcome = decide(sup, service, how, answer, unready)
     local event = rules.emit(sup, service, how == "panic" and "service_panic" or "service_terminate")
     event.run, event.how, event.restarting, event.queued = run, how, outcome.restarting, outcome.queued
     event.missed, event.delay, event.puts_off = missed, outcome.puts_off and service.delay, outcome.puts_off
-    if outcome.gave_up then
+    rules.remember_failure(service, how, missed)
+    return answer, outcome.gave_up
+end
+
+local function tell_escalation(sup, gave_up)
+    if gave_up then
         rules.emit(sup, nil, "escalate").how = sup.ending
     end
-    return answer
 end
 
 -- The end of a run that nobody asked for.
 local function fell(service, how)
-    local sup, unready, with_group = service.parent, service.state == "unready", service.because
+    local sup, unready, with_group, run = service.parent, service.state == "unready", service.because, service.run
     service.because = rules.origin(service)
     rules.enter(service, "idle")
+    local by = service.because
     if how == "do_not_restart" then
+        rules.tell_stop(service, how, run, by)
         shut_down(service)
         rules.forget(service)
     elseif how == "terminate_tree" then
+        rules.remember_end_of_tree(service)
+        rules.tell_stop(service, how, run, by)
         end_with(sup, service, "terminate_tree")
     else
-        local answer = failed(sup, service, unready and how == "plain" and "unready" or how, unready)
+        local answer, gave_up = failed(sup, service, unready and how == "plain" and "unready" or how, unready)
+        rules.tell_stop(service, how, run, by)
+        tell_escalation(sup, gave_up)
         if answer == "keep" and service.grouped then -- comes back with its group
             service.because = with_group
             rules.stop(service, "group")
@@ -125,9 +135,13 @@ function rules.late(service)
     local sup = service.parent
     service.late = true
     service.because = rules.runs(sup) and service or service.because
-    if rules.runs(sup) and failed(sup, service, "late", true) == "forget" then
-        shut_down(service)
-        rules.stop(service, "retire")
+    if rules.runs(sup) then
+        local answer, gave_up = failed(sup, service, "late", true)
+        tell_escalation(sup, gave_up)
+        if answer == "forget" then
+            shut_down(service)
+            rules.stop(service, "retire")
+        end
     end
 end
 
@@ -139,10 +153,13 @@ function rules.ended(service, how)
     local sup = service.parent
     rules.enter(service, "idle")
     service.asked, service.overdue = false, false
+    rules.remember_stop(service)
     if ABNORMAL[how] then
         local event = rules.emit(sup, service, how == "panic" and "service_panic" or "service_terminate")
         event.how, event.stopping, event.missed = how, true, rules.origin(service).missed
+        rules.remember_failure(service, how, event.missed)
     end
+    rules.tell_stop(service, how, service.run, rules.cause(service))
     if service.late and service.restart == "temporary" then
         shut_down(service)
     end

@@ -27,6 +27,9 @@ local function line(event)
         return ("%s %s run=%d %s"):format(event.type, event.path, event.run, event.killed and "killed" or "left")
     elseif event.type == "escalate" then
         return ("%s %s %s"):format(event.type, event.path, event.text)
+    elseif event.type:find("_st[ao]") then
+        return ("%s %s run=%s %s by=%s"):format(event.type, event.path, event.run or "none", event.reason,
+            event.by or "nobody")
     end
     return ("%s %s delay=%d score=%s"):format(event.type, event.path, event.delay, score)
 end
@@ -47,6 +50,18 @@ function lines.of_model(event)
     return ("%d ns: "):format(event.time) .. line(event)
 end
 
+-- Why a run ended, where sutura has words of its own for it.
+local SAID = { ["returned without an error"] = true, ["restarted on purpose"] = true, broken = true, stopped = true,
+    ["restarted with its group"] = true, ["returned TERMINATE_TREE"] = true }
+
+local function said(text)
+    return text and (SAID[text] and text or "other")
+end
+
+local function reason_of(event)
+    return event.type == "service_start" and event.reason ~= "first start" and said(event.reason) or event.reason
+end
+
 local function text_of(event)
     if event.type == "escalate" then
         return event.reason == "start failed" and "start failed" or "too often"
@@ -60,13 +75,13 @@ function lines.of_event(event)
         type = event.type, path = event.path, run = event.run, restarting = event.restarting, queued = event.queued,
         stopping = event.stopping, delay = ns(event.delay), text = text_of(event),
         score = event.current_failures or 0, limit = event.failure_threshold, killed = event.killed,
-        by = event.because_of and event.because_of:match("[^/]+$"),
+        by = event.because_of and event.because_of:match("[^/]+$"), reason = reason_of(event),
     }
 end
 
-local function tree_line(depth, name, state, run, failures, next_try)
-    return ("%s%s %s run=%d failures=%d next=%s"):format(("  "):rep(depth), name, state, run, failures,
-        next_try or "none")
+local function tree_line(depth, name, state, run, failures, next_try, last_error)
+    return ("%s%s %s run=%d failures=%d next=%s last=%s"):format(("  "):rep(depth), name, state, run, failures,
+        next_try or "none", last_error or "none")
 end
 
 local function supervisor_line(depth, state, score)
@@ -88,7 +103,8 @@ function lines.of_supervisor(sup, depth, list, score)
         if not service.retired then
             local state = service.state == "waiting" and service.grouped and "restarting" or WORDS[service.state]
                 or service.state
-            list[#list + 1] = tree_line(depth, service.name, state, service.run, service.failures, next_try(service))
+            list[#list + 1] = tree_line(depth, service.name, state, service.run, service.failures, next_try(service),
+                not service.child and (service.last_error or service.run > 1 and "stopped"))
             if service.child then
                 lines.of_supervisor(service.child, depth + 1, list, score)
             end
@@ -103,7 +119,8 @@ function lines.of_record(record, depth, list)
     local running = record.supervisor_state == "normal" or record.supervisor_state == "paused"
     list[#list + 1] = supervisor_line(depth, record.supervisor_state, running and record.score or nil)
     for _, child in ipairs(record.children) do
-        list[#list + 1] = tree_line(depth, child.name, child.state, child.run, child.failures, ns(child.next_try))
+        list[#list + 1] = tree_line(depth, child.name, child.state, child.run, child.failures, ns(child.next_try),
+            child.kind ~= "supervisor" and said(child.last_error))
         if child.kind == "supervisor" then
             lines.of_record(child, depth + 1, list)
         end

@@ -34,8 +34,8 @@ function properties:P2_quiet_after_stop(entry)
     end
 end
 
--- An end is told after it, by the number of its run; a service is over its time only while it runs; there is no resume
--- without a backoff.
+-- A begin is told after it, and so is an end, by the number of its run; a service is over its time only while it runs;
+-- there is no resume without a backoff.
 function properties:P5_per_service_order(entry)
     local name = entry.service
     if entry.type == "stop_timeout" then
@@ -44,9 +44,10 @@ function properties:P5_per_service_order(entry)
         assert(entry.type == "backoff" or self.paused[entry.path], entry.path .. " resumed without a backoff")
         self.paused[entry.path] = entry.type == "backoff"
     elseif entry.run and self.started[name] then
-        assert(entry.run == self.started[name], ("run %d of %s has ended, and begun was run %d"):format(entry.run, name,
-            self.started[name]))
-        assert(not self.running[name] or entry.text == "other", name .. " has ended, as it is told, and runs")
+        assert(entry.run == self.started[name], ("%s tells of run %d of %s, and begun was run %d"):format(entry.type,
+            entry.run, name, self.started[name]))
+        assert(not self.running[name] or entry.type == "service_start" or entry.text == "other",
+            name .. " has ended, as it is told, and runs")
     end
 end
 

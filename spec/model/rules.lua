@@ -6,7 +6,7 @@
 --
 --   rules.lua      states, timers, events         starting.lua   a life, the order of starting, groups
 --   failing.lua    ends that nobody asked for     stopping.lua   one service, a supervisor, by force
---   causes.lua     on whose account
+--   causes.lua     on whose account                lifecycle.lua  why runs end and begin
 --   policy.lua     score and window               body.lua       what services do, by a plan; beats.lua
 --   calls.lua      what users call                world.lua      rounds of the run queue, time
 --
@@ -112,11 +112,12 @@ local function path_of(sup)
     return (sup.place and path_of(sup.place.parent) .. "/" or "") .. sup.name
 end
 
---- Events wait until all that led to them is done.
-function rules.emit(sup, service, type)
+--- Events wait until all that led to them is done. `by` is on whose account it is, if not what is known of the service.
+function rules.emit(sup, service, type, by)
     local world = sup.world
     local path = path_of(sup) .. (service and "/" .. service.name or "")
-    local by = service and rules.cause(service)
+    by = by or service and rules.cause(service)
+    by = by ~= rules.NOBODY and by or nil
     local event = { type = type, sup = sup, service = service, path = path, time = world.now,
         run = service and service.run, stopping = not rules.runs(sup), score = policy.score(sup, world.now),
         limit = policy.limit(sup), by = by and by.name }

@@ -19,6 +19,7 @@ function rules.open_life(sup)
     sup.ghosts, sup.state, sup.ending, sup.hurry, sup.walking = ghosts, "normal", "canceled", nil, true
     sup.began_by, sup.ended_by = sup.place and rules.cause(sup.place) or nil, nil
     policy.reset(sup)
+    rules.tell_life(sup)
     for _, service in rules.forwards(sup) do
         local comes = service.fixed or service.run == 0 or service.restart ~= "temporary"
         service.retired, service.grouped, service.first = false, false, true
@@ -77,12 +78,13 @@ end
 
 --- Its body has its first turn: ready, unless it says so itself.
 function rules.ran(service)
-    if not service.notifies then
-        rules.enter(service, "running")
-        return rules.advance(service.parent)
+    rules.enter(service, service.notifies and "unready" or "running")
+    rules.tell_start(service)
+    if service.notifies then
+        rules.arm(service, service.world.now + (service.start_timeout or math.huge), rules.late)
+    else
+        rules.advance(service.parent)
     end
-    rules.enter(service, "unready")
-    rules.arm(service, service.world.now + (service.start_timeout or math.huge), rules.late)
 end
 
 --- Its body says so.

@@ -178,6 +178,7 @@ local function go_on_stopping(sup)
     end
     if asked then
         sup.state = "terminated"
+        rules.tell_end_of_life(sup)
         if sup.place then
             rules.attend(sup, "ended")
         end

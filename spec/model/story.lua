@@ -43,7 +43,7 @@ function teller:settings()
         pass_through_panics = self:chance(6), dont_propagate_termination = self:chance(30),
         failure_decay = self:pick { 0, 1, 30, math.huge }, failure_threshold = self:pick { 0, 1, 1.5, 3, math.huge },
         failure_backoff = self:pick { 0, 1, 5 } * SECOND, resume_spacing = self:pick { 0, 0, 1, 3 } * SECOND // 2,
-        stretch = self:pick { 1, 1.25 },
+        stretch = self:pick { 1, 1.25 }, lifecycle_events = self:chance(self.talkative),
     }
     if self:chance(35) then
         settings.intensity, settings.period = self:pick { 0, 1, 3 }, self:pick { 1, 5, 50 } * SECOND
@@ -143,7 +143,7 @@ end
 function calls:update()
     local sup, settings = self:pick(self.supervisors), self:settings()
     local field = self:pick { "strategy", "stop_order", "timeout", "resume_spacing", "pass_through_panics",
-        "dont_propagate_termination", "failure_backoff", "limit", "limit" }
+        "dont_propagate_termination", "failure_backoff", "lifecycle_events", "limit", "limit" }
     if field ~= "limit" then
         return { "update", sup, { [field] = settings[field] } }
     elseif settings.intensity then
@@ -218,6 +218,7 @@ function story.of(seed, length)
     self.spared, self.fragile, self.lively = self:pick { 0, 10, 40 }, self:pick { 0, 10, 30 }, self:pick { 0, 30, 60 }
     self.patience, self.crowd = self:pick { 20, 40, 60 }, self:pick { 1, 1, 3, 5 }
     self.meddling, self.wilful = self:pick { 0, 20, 60 }, self:pick { 0, 10, 30 }
+    self.talkative = self:pick { 0, 30, 100 }
     self:weigh()
     local root = self:supervisor(self.roll(4) - 1)
     if #self.workers == 0 then
