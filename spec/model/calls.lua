@@ -2,6 +2,7 @@
 --
 -- What users call, with its answers: true, or the name of the error.
 
+local order = require "spec.model.order"
 local policy = require "spec.model.policy"
 local rules = require "spec.model.rules"
 
@@ -45,9 +46,14 @@ function calls.add(sup, spec)
         service.child = calls.supervisor(sup.world, spec)
         service.child.place = service
     end
+    local siblings = {}
+    for _, other in ipairs(sup.children) do
+        siblings[other.name] = not other.retired and other or nil
+    end
+    service.needs = order.named(spec, siblings)
     table.insert(sup.children, service)
-    if rules.runs(sup) then -- and waits for nobody
-        rules.begin(service)
+    if rules.runs(sup) then -- and waits for nobody that it does not name
+        rules.launch(service)
     end
     return service
 end

@@ -6,7 +6,8 @@
 --
 --   rules.lua      states, timers, events         starting.lua   a life, the order of starting, groups
 --   failing.lua    ends that nobody asked for     stopping.lua   one service, a supervisor, by force
---   causes.lua     on whose account                lifecycle.lua  why runs end and begin
+--   order.lua      siblings by name               causes.lua     on whose account
+--   lifecycle.lua  why runs end and begin
 --   policy.lua     score and window               body.lua       what services do, by a plan; beats.lua
 --   calls.lua      what users call                world.lua      rounds of the run queue, time
 --

@@ -4,6 +4,7 @@
 -- nobody can wait: in the hook of a supervisor beside the tree, whose only service ends when it is prompted.
 
 local actor = require "spec.model.actor"
+local order = require "spec.model.order"
 local sutura = require "sutura"
 
 local stage = {}
@@ -78,8 +79,11 @@ end
 function stage:supervisor(spec)
     local given = settings(spec, self.hook)
     given.children = {}
+    local siblings = {}
     for i, child in ipairs(spec.children) do
         given.children[i] = self:child(child)
+        given.children[i].after = order.named(child, siblings)
+        siblings[child.name] = child.name
     end
     local sup = self.rt:supervisor(spec.name, given)
     self.supervisors[spec.name] = sup
@@ -148,7 +152,13 @@ end
 
 function calls.add(self, name, spec)
     local sup = self.supervisors[name]
-    local token, err = sup:add(self:child(spec))
+    local siblings = {}
+    for _, record in ipairs(sup:children()) do
+        siblings[record.name] = record.name
+    end
+    local child = self:child(spec)
+    child.after = order.named(spec, siblings)
+    local token, err = sup:add(child)
     if token then
         self.services[spec.name] = { sup = sup, token = token }
     else

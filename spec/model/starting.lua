@@ -3,6 +3,7 @@
 -- How children start: with a life of their supervisor, in order, each when those before it are ready; and how a group
 -- restarts.
 
+local order = require "spec.model.order"
 local policy = require "spec.model.policy"
 local rules = require "spec.model.rules"
 
@@ -56,18 +57,37 @@ local function blocks(sup, service)
     return rules.keeps_waiting(service) and not (failed and sup.strategy == "one_for_one")
 end
 
+-- One that names siblings waits for those, any other for all before it.
+local function may_start(service, blocked)
+    if service.needs then
+        return order.is_clear(service)
+    end
+    return not blocked
+end
+
+--- It starts by itself: now, unless it names a sibling that is on its way.
+function rules.launch(service)
+    if order.is_clear(service) then
+        return rules.begin(service)
+    end
+    rules.enter(service, "waiting")
+    service.parent.walking = true
+end
+
 -- Starts what may start, in order; once all are ready, so is the supervisor.
 function rules.advance(sup)
     if not sup.walking or sup.grouping or not rules.runs(sup) or sup.attends.stop then
         return
     end
+    local blocked = false
     for _, service in ipairs(sup.children) do
-        if service.state == "waiting" then
+        if service.state == "waiting" and may_start(service, blocked) then
             rules.begin(service)
         end
-        if blocks(sup, service) then
-            return
-        end
+        blocked = blocked or blocks(sup, service)
+    end
+    if blocked then
+        return
     end
     sup.walking = false
     if sup.place and sup.place.state == "unready" then
@@ -97,6 +117,9 @@ end
 ---- Groups
 
 local function in_group(sup, service, failed, seen)
+    if order.counts(sup) then
+        seen = order.touches_group(service)
+    end
     return service == failed or sup.strategy == "one_for_all" or sup.strategy == "rest_for_one" and seen
 end
 
@@ -109,12 +132,29 @@ local function join(service)
     end
 end
 
-function rules.advance_group(sup)
-    for service in rules.backwards(sup) do
-        if service.grouped then
+local function holds(service)
+    return service.grouped and rules.UP[service.state]
+end
+
+-- Together, but for those that somebody needs.
+local function stop_together(sup)
+    order.ask_unneeded(sup, holds, function(service)
+        if holds(service) then
             join(service)
         end
-        if service.grouped and rules.UP[service.state] then
+    end)
+end
+
+function rules.advance_group(sup)
+    local together = sup.stop_order == "parallel" and order.counts(sup)
+    if together then
+        stop_together(sup)
+    end
+    for service in rules.backwards(sup) do
+        if service.grouped and not together then
+            join(service)
+        end
+        if holds(service) then
             return
         end
     end
@@ -138,10 +178,8 @@ function rules.regroup(sup, failed)
         end
         seen = seen or service == failed
     end
-    for service in rules.backwards(sup) do
-        if sup.stop_order == "parallel" and service.grouped and rules.UP[service.state] then
-            join(service)
-        end
+    if sup.stop_order == "parallel" then
+        stop_together(sup)
     end
     sup.busy = was
     rules.settled(sup)

@@ -3,6 +3,7 @@
 -- How one service stops and what becomes of it, how a supervisor stops, and how both are made to by force.
 
 local body = require "spec.model.body"
+local order = require "spec.model.order"
 local rules = require "spec.model.rules"
 
 ---- What becomes of one that does not run
@@ -42,7 +43,7 @@ function rules.follow(service, after)
     elseif after == "group" then
         rules.enter(service, "waiting")
     else
-        rules.begin(service)
+        rules.launch(service)
     end
 end
 ---- One service
@@ -156,12 +157,25 @@ function rules.ask_all(sup)
     end
 end
 
+local function is_up(service)
+    return rules.UP[service.state]
+end
+
+-- Only what is not asked yet.
+local function ask_one(service)
+    if rules.PENDING[service.state] or service.state == "running" then
+        rules.stop_with(service)
+    end
+end
+
 -- True once all children have been asked, in order.
 local function ask_in_order(sup)
+    if sup.staged then
+        order.ask_unneeded(sup, is_up, ask_one)
+        return true
+    end
     for service in rules.backwards(sup) do
-        if rules.PENDING[service.state] or service.state == "running" then
-            rules.stop_with(service)
-        end
+        ask_one(service)
         if rules.UP[service.state] then
             return false
         end
@@ -206,7 +220,9 @@ function rules.stop_now(sup)
     sup.world.stops = sup.world.stops + 1
     sup.state, sup.stop_number, sup.walking, sup.grouping = "stopping", sup.world.stops, false, false
     rules.disarm(sup)
-    sup.at_once = sup.stop_order == "parallel"
+    local parallel = sup.stop_order == "parallel"
+    sup.staged = parallel and order.counts(sup) and not sup.hurry
+    sup.at_once = parallel and not sup.staged
     if sup.at_once then
         sup.busy = true
         rules.ask_all(sup)

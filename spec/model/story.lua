@@ -4,7 +4,7 @@
 -- happening is common in some stories and absent from others.
 --
 -- A story is { seed, root, steps }. A supervisor is { name, settings, options, children }, a worker { name, options,
--- plans }; every name is there once. A step is one of:
+-- plans }, and either may have `after`, names of siblings that were before it; every name is there once. A step is one of:
 --
 --   { calls = { call, ... }, hooks = { [n] = { call, ... } } }   calls at one instant; more in its nth hook
 --   { advance = nanoseconds, hooks = ... }                    time passes
@@ -100,17 +100,33 @@ function teller:worker(settings)
     return { name = name, options = self:options(settings, true), plans = self:plans() }
 end
 
+-- The child, among those that the supervisor has had so far: it may say after which of them it starts.
+function teller:placed(name, child)
+    local siblings = self.children_of[name]
+    if self:chance(self.orderly) then
+        child.after = {}
+        for _, sibling in ipairs(siblings) do
+            if self:chance(40) then
+                table.insert(child.after, sibling)
+            end
+        end
+    end
+    table.insert(siblings, child.name)
+    return child
+end
+
 function teller:supervisor(depth, above)
     local sup = { name = self:name("s"), settings = self:settings(), children = {} }
     sup.options = above and self:options(above, false)
     table.insert(self.supervisors, sup.name)
-    self.settings_of[sup.name] = sup.settings
+    self.settings_of[sup.name], self.children_of[sup.name] = sup.settings, {}
     if above then
         table.insert(self.services, sup.name)
     end
     for i = 1, self.roll(4) - (depth > 0 and 0 or 1) do
         local goes_down = depth > 0 and self:chance(40)
-        sup.children[i] = goes_down and self:supervisor(depth - 1, sup.settings) or self:worker(sup.settings)
+        sup.children[i] = self:placed(sup.name, goes_down and self:supervisor(depth - 1, sup.settings)
+            or self:worker(sup.settings))
     end
     return sup
 end
@@ -136,7 +152,7 @@ function calls:add()
     if #self.services > 30 then
         return self:call("cue")
     end
-    return { "add", sup, self:chance(75) and self:worker(settings) or self:supervisor(0, settings) }
+    return { "add", sup, self:placed(sup, self:chance(75) and self:worker(settings) or self:supervisor(0, settings)) }
 end
 
 -- One setting, or a whole limit.
@@ -213,12 +229,12 @@ end
 --- The story of a seed, `length` steps long.
 function story.of(seed, length)
     local self = setmetatable({ roll = dice(seed), count = 0, workers = {}, services = {}, supervisors = {},
-        settings_of = {} }, teller)
+        settings_of = {}, children_of = {} }, teller)
     self.roll(1) -- neighbours begin alike
     self.spared, self.fragile, self.lively = self:pick { 0, 10, 40 }, self:pick { 0, 10, 30 }, self:pick { 0, 30, 60 }
     self.patience, self.crowd = self:pick { 20, 40, 60 }, self:pick { 1, 1, 3, 5 }
     self.meddling, self.wilful = self:pick { 0, 20, 60 }, self:pick { 0, 10, 30 }
-    self.talkative = self:pick { 0, 30, 100 }
+    self.talkative, self.orderly = self:pick { 0, 30, 100 }, self:pick { 0, 0, 30, 70 }
     self:weigh()
     local root = self:supervisor(self.roll(4) - 1)
     if #self.workers == 0 then
