@@ -350,6 +350,8 @@ return {
         from = "extras->error_of < run ? extras->last_error : extras->older_error", to = "extras->last_error" }),
     ring("service.c", { name = "end-of-the-tree-is-not-remembered", spec = "lifecycle_spec",
         from = "if (end != SUT_END_TERMINATE_TREE) return;", to = "return;" }),
+    core("failure.c", { name = "gives-up-by-no-window", spec = "update_spec",
+        from = "event->delay_ns = sup->policy.period_ns;", to = "" }),
     core("startup.c", { name = "every-life-of-a-child-is-its-first", spec = "lifecycle_spec",
         from = "sup->place ? sup->place->run : 0", to = "sup->place ? 1 : 0" }),
     ring("deliver.c", { name = "own-jitter-is-ignored", spec = "backoff_spec",

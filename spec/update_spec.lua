@@ -254,6 +254,17 @@ describe("an event that has yet to be told", function()
         sutura.sleep(1)
         assert.same({ "resume", 3.0 }, { told.type, told.delay })
     end))
+
+    it("has the limit by which the supervisor gave up", in_time(function(rt)
+        local sup, told
+        sup = rt:supervisor("sup", { intensity = 1, period = 5, event_hook = function(event)
+            sup:update { intensity = 100, period = 7 }
+            told = event
+        end })
+        sup:add("a", function() sup:update { intensity = 1, period = 5 } error("boom", 0) end)
+        sup:serve()
+        assert.same({ "escalate", "more than 1 restart in 5 s" }, { told.type, told.reason })
+    end))
 end)
 
 describe("the next event goes by an update of", function()

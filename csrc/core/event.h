@@ -61,8 +61,9 @@ struct sut_event {
     struct sut_service *service; /* NULL for an event of the supervisor alone */
     struct sut_id cause;         /* on whose account; none: nobody in the tree */
     double score;
-    double limit;     /* that the score is held against, then */
-    int64_t delay_ns; /* of a pause or a child's own, without jitter at first; of a spacing */
+    double limit; /* that the score is held against, then; when it gives up, what it tolerates */
+    int64_t delay_ns; /* of a pause or a child's own, without jitter at first; of a spacing, or of
+                       * the window by which it gives up */
     uint32_t run;
     uint8_t type;
     uint8_t end; /* enum sut_end */

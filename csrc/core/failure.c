@@ -153,7 +153,11 @@ static void emit_outcome(struct sut_supervisor *sup, struct sut_service *service
 }
 
 static void emit_escalate(struct sut_supervisor *sup, struct outcome outcome) {
-    if (outcome.gave_up) sut_supervisor_emit(sup, NULL, SUT_EVENT_ESCALATE)->end = sup->end;
+    if (!outcome.gave_up) return;
+    struct sut_event *event = sut_supervisor_emit(sup, NULL, SUT_EVENT_ESCALATE);
+    event->end = sup->end;
+    event->limit = sut_policy_tolerated(&sup->policy);
+    event->delay_ns = sup->policy.period_ns;
 }
 
 /* The child has ended for good, or has not: what is left of it, and who ends with it. */

@@ -100,6 +100,10 @@ double sut_policy_limit(const struct sut_policy *policy) {
     return has_window(policy) ? policy->intensity : policy->threshold;
 }
 
+uint32_t sut_policy_tolerated(const struct sut_policy *policy) {
+    return has_window(policy) ? policy->intensity : policy->escalate_after;
+}
+
 void sut_policy_resume(struct sut_score *score, int64_t now_ns) {
     score->value = 0;
     score->calm_ns = now_ns;

@@ -51,6 +51,9 @@ double sut_policy_score(const struct sut_policy *policy, const struct sut_score 
 /* What the score is measured against: the threshold, or the intensity. */
 double sut_policy_limit(const struct sut_policy *policy);
 
+/* How much it tolerates before it gives up: restarts in the window, else pauses in a row. */
+uint32_t sut_policy_tolerated(const struct sut_policy *policy);
+
 /* A pause has ended: the score is 0, and the next failure makes it 1. */
 void sut_policy_resume(struct sut_score *score, int64_t now_ns);
 

@@ -182,7 +182,7 @@ static void tell_error_text(lua_State *L, const struct sut_delivery *to) {
 }
 
 void sut_tell_escalation(lua_State *L, const struct sut_delivery *to) {
-    sut_push_escalation(L, &to->sup->core, to->event->end);
+    sut_push_escalation(L, to->event->end, (uint32_t)to->event->limit, to->event->delay_ns);
     sut_tell_text(L, to, SUT_TEXT_REASON);
     (void)lua_getiuservalue(L, SUT_AT_SUPERVISOR, SUT_SUPERVISOR_REASON);
     tell_error(L, to);

@@ -97,21 +97,18 @@ static void push_cause(lua_State *L, struct sut_service *service, enum sut_end e
 
 /* ---- giving up ---- */
 
-static void push_window(lua_State *L, const struct sut_policy *policy) {
-    push_seconds(L, policy->period_ns);
-    lua_pushfstring(L, "more than %d restart%s in %s s", (int)policy->intensity,
-                    policy->intensity == 1 ? "" : "s", lua_tostring(L, -1));
-    lua_replace(L, -2);
-}
-
-void sut_push_escalation(lua_State *L, const struct sut_supervisor *sup, enum sut_end end) {
-    if (end == SUT_END_START_FAILED)
+void sut_push_escalation(lua_State *L, enum sut_end end, uint32_t tolerated, int64_t period_ns) {
+    const char *plural = tolerated == 1 ? "" : "s";
+    if (end == SUT_END_START_FAILED) {
         lua_pushliteral(L, "start failed");
-    else if (sup->policy.period_ns > 0)
-        push_window(L, &sup->policy);
-    else
-        lua_pushfstring(L, "paused %d time%s in a row", (int)sup->policy.escalate_after,
-                        sup->policy.escalate_after == 1 ? "" : "s");
+    } else if (period_ns > 0) {
+        push_seconds(L, period_ns);
+        lua_pushfstring(L, "more than %d restart%s in %s s", (int)tolerated, plural,
+                        lua_tostring(L, -1));
+        lua_replace(L, -2);
+    } else {
+        lua_pushfstring(L, "paused %d time%s in a row", (int)tolerated, plural);
+    }
 }
 
 static void push_sentinel(lua_State *L, enum sut_end why) {

@@ -16,8 +16,9 @@ void sut_push_unready(lua_State *L, const struct sut_service *service, enum sut_
  * there are no numbers in it. May raise for memory. */
 void sut_push_odd(lua_State *L, const struct sut_lua_service *service, int odd);
 
-/* Pushes in words why the supervisor of an `escalate` event gives up. May raise for memory. */
-void sut_push_escalation(lua_State *L, const struct sut_supervisor *sup, enum sut_end end);
+/* Pushes in words why a supervisor gives up: a failed start, or more than it tolerates, in a window
+ * of that length or, if that is 0, in pauses. May raise for memory. */
+void sut_push_escalation(lua_State *L, enum sut_end end, uint32_t tolerated, int64_t period_ns);
 
 /* Keeps in the uservalue of the supervisor that the child did not start. Without memory the bare
  * ERR_START_FAILED is kept. Runs no user code, never raises. */

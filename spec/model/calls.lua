@@ -15,7 +15,7 @@ require "spec.model.stopping"
 local calls = {}
 
 --- The calls about a supervisor. The others are about a service.
-calls.OF_SUPERVISORS = { add = true, stop = true, serve = true, update = true }
+calls.OF_SUPERVISORS = { add = true, template = true, start = true, stop = true, serve = true, update = true }
 
 --- A supervisor that is not served. `spec` has the settings, in nanoseconds, and `children`.
 function calls.supervisor(world, spec)
@@ -56,6 +56,24 @@ function calls.add(sup, spec)
         rules.launch(service)
     end
     return service
+end
+
+--- A child supervisor that is a template.
+function calls.template(sup, spec)
+    local service = calls.add(sup, spec)
+    if type(service) == "table" then
+        service.child.max_children = spec.max_children
+    end
+    return service
+end
+
+function calls.start(sup, worker)
+    if not rules.runs(sup) then
+        return "ERR_NOT_RUNNING"
+    elseif #sup.children >= (sup.max_children or math.huge) then
+        return "ERR_MAX_CHILDREN"
+    end
+    return calls.add(sup, worker)
 end
 
 local function is_served(sup)

@@ -95,7 +95,7 @@ end
 
 local function tell_escalation(sup, gave_up)
     if gave_up then
-        rules.emit(sup, nil, "escalate").how = sup.ending
+        rules.emit(sup, nil, "escalate").text = sup.ending == "start_failed" and "start failed" or policy.tolerated(sup)
     end
 end
 

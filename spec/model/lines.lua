@@ -35,9 +35,6 @@ local function line(event)
 end
 
 local function model_text(event)
-    if event.type == "escalate" then
-        return event.how == "start_failed" and "start failed" or "too often"
-    end
     if event.how == "panic" and event.missed then
         return "other"
     end
@@ -46,7 +43,7 @@ end
 
 --- A line for an event of the model's.
 function lines.of_model(event)
-    event.text = model_text(event)
+    event.text = event.text or model_text(event)
     return ("%d ns: "):format(event.time) .. line(event)
 end
 
@@ -64,7 +61,7 @@ end
 
 local function text_of(event)
     if event.type == "escalate" then
-        return event.reason == "start failed" and "start failed" or "too often"
+        return event.reason
     end
     return event.error_msg and (event.error_msg == "broken" and "broken" or "other") or nil
 end

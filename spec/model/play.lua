@@ -38,6 +38,8 @@ function model.new(root, tell, hear)
     return self
 end
 
+local ADDS = { add = true, template = true, start = true }
+
 function model:call(call)
     local method, name, argument = table.unpack(call)
     local sup, service = self.supervisors[name], self.services[name]
@@ -45,8 +47,8 @@ function model:call(call)
         if service then
             body.cue(service, argument)
         end
-    elseif method == "add" and sup then
-        local added = calls.add(sup, argument)
+    elseif ADDS[method] and sup then
+        local added = calls[method](sup, argument)
         if type(added) == "table" then
             index(self, { name = sup.name, children = { added } })
             self.supervisors[sup.name] = sup

@@ -41,6 +41,18 @@ function policy.limit(sup)
     return sup.intensity or sup.failure_threshold
 end
 
+local function counted(format, count, ...)
+    return format:format(count, count == 1 and "" or "s", ...)
+end
+
+--- What the supervisor gives up at, in words.
+function policy.tolerated(sup)
+    if sup.intensity then
+        return counted("more than %d restart%s in %g s", sup.intensity, sup.period / 1e9)
+    end
+    return counted("paused %d time%s in a row", sup.escalate_after)
+end
+
 --- Counts a failure. "restart", "pause" or "escalate".
 function policy.fail(sup, now)
     if sup.intensity then

@@ -67,13 +67,14 @@ local function child_spec(spec, run)
     return child
 end
 
+function stage:actor(worker)
+    return actor.new(worker, self.tell, self.cues, function(call)
+        return self:call(call)
+    end)
+end
+
 function stage:child(spec)
-    if not spec.settings then
-        return child_spec(spec, actor.new(spec, self.tell, self.cues, function(call)
-            return self:call(call)
-        end))
-    end
-    return child_spec(spec, self:supervisor(spec))
+    return child_spec(spec, spec.settings and self:supervisor(spec) or self:actor(spec))
 end
 
 function stage:supervisor(spec)
@@ -163,6 +164,34 @@ function calls.add(self, name, spec)
         self.services[spec.name] = { sup = sup, token = token }
     else
         self:forget(spec)
+    end
+    return answer(token, err)
+end
+
+local function run_argument(ctx, body)
+    return body(ctx)
+end
+
+function calls.template(self, name, spec)
+    local given = settings(spec)
+    for key, value in pairs(child_spec({ options = spec.of_children }, run_argument)) do
+        given[key] = value
+    end
+    given.name, given.max_children, given.significant = spec.name, spec.max_children, nil
+    local sup = self.supervisors[name]
+    local template, err = sup:template(given)
+    if template then
+        self.supervisors[spec.name] = template
+        self.services[spec.name] = { sup = sup, token = assert(sup:get_child(spec.name)).token }
+    end
+    return answer(template, err)
+end
+
+function calls.start(self, name, worker)
+    local sup = self.supervisors[name]
+    local token, err = sup:start(self:actor(worker), worker.name)
+    if token then
+        self.services[worker.name] = { sup = sup, token = token }
     end
     return answer(token, err)
 end

@@ -4,7 +4,8 @@
 -- happening is common in some stories and absent from others.
 --
 -- A story is { seed, root, steps }. A supervisor is { name, settings, options, children }, a worker { name, options,
--- plans }, and either may have `after`, names of siblings that were before it; every name is there once. A step is one of:
+-- plans }, and either may have `after`, names of siblings that were before it; every name is there once. A step is one
+-- of:
 --
 --   { calls = { call, ... }, hooks = { [n] = { call, ... } } }   calls at one instant; more in its nth hook
 --   { advance = nanoseconds, hooks = ... }                    time passes
@@ -19,6 +20,7 @@ local dice = require "spec.support.dice"
 local story = {}
 
 local SECOND = 1000000000
+local MOST = 30 -- So many services a story may have.
 
 local teller = {}
 teller.__index = teller
@@ -149,17 +151,51 @@ end
 function calls:add()
     local sup = self:pick(self.supervisors)
     local settings = self.settings_of[sup]
-    if #self.services > 30 then
+    if #self.services > MOST then
         return self:call("cue")
     end
     return { "add", sup, self:placed(sup, self:chance(75) and self:worker(settings) or self:supervisor(0, settings)) }
 end
 
+-- A template's children stop by its own timeout, and nothing of theirs depends on a sibling.
+function calls:template()
+    if #self.services > MOST then
+        return self:call("cue")
+    end
+    local sup, settings = self:pick(self.supervisors), self:settings()
+    settings.strategy, settings.auto_shutdown = "one_for_one", "never"
+    local name = self:name("t")
+    table.insert(self.templates, name)
+    table.insert(self.services, name)
+    self.settings_of[name], self.of_children[name] = settings, self:options(settings, true)
+    return { "template", sup, { name = name, settings = settings, children = {}, of_children = self.of_children[name],
+        options = { restart = "permanent", kill = true }, max_children = self:chance(30) and self.roll(3) or nil } }
+end
+
+function calls:start()
+    if #self.templates == 0 or #self.services > MOST then
+        return self:call("template")
+    end
+    local template = self:pick(self.templates)
+    local worker = self:worker(self.settings_of[template])
+    worker.options = self.of_children[template]
+    return { "start", template, worker }
+end
+
+-- One of those that have been there so far, a template among them.
+function teller:any_supervisor()
+    local last = self.templates[self.roll(#self.templates + 1)]
+    return last and self:chance(40) and last or self:pick(self.supervisors)
+end
+
 -- One setting, or a whole limit.
 function calls:update()
-    local sup, settings = self:pick(self.supervisors), self:settings()
+    local sup, settings = self:any_supervisor(), self:settings()
     local field = self:pick { "strategy", "stop_order", "timeout", "resume_spacing", "pass_through_panics",
         "dont_propagate_termination", "failure_backoff", "lifecycle_events", "limit", "limit" }
+    if field == "strategy" and settings.strategy ~= "one_for_one" and sup:find("^t") then
+        field = "timeout"
+    end
     if field ~= "limit" then
         return { "update", sup, { [field] = settings[field] } }
     elseif settings.intensity then
@@ -170,7 +206,7 @@ function calls:update()
 end
 
 function calls:stop()
-    return { "stop", self:pick(self.supervisors) }
+    return { "stop", self:any_supervisor() }
 end
 
 function calls:serve()
@@ -183,8 +219,8 @@ for _, method in ipairs(body.CALLS) do
     end
 end
 
-local METHODS = { "cue", "add", "update", "stop", "serve", "remove", "restart", "terminate_child", "restart_child",
-    "delete_child" }
+local METHODS = { "cue", "add", "template", "start", "update", "stop", "serve", "remove", "restart", "terminate_child",
+    "restart_child", "delete_child" }
 
 function teller:call(method)
     return calls[method or self:pick(self.methods)](self)
@@ -213,9 +249,9 @@ function teller:step()
     return step
 end
 
-local WEIGHTS = { cue = { 8, 20 }, add = { 1, 4 }, update = { 0, 2 }, stop = { 0, 1 }, serve = { 1, 1 },
-    remove = { 0, 2 }, restart = { 0, 3 }, terminate_child = { 0, 2 }, restart_child = { 1, 3 },
-    delete_child = { 0, 1 } }
+local WEIGHTS = { cue = { 8, 20 }, add = { 1, 4 }, template = { 0, 0, 1 }, start = { 0, 0, 6 }, update = { 0, 2 },
+    stop = { 0, 1 }, serve = { 1, 1 }, remove = { 0, 2 }, restart = { 0, 3 }, terminate_child = { 0, 2 },
+    restart_child = { 1, 3 }, delete_child = { 0, 1 } }
 
 function teller:weigh()
     self.methods = {}
@@ -229,7 +265,7 @@ end
 --- The story of a seed, `length` steps long.
 function story.of(seed, length)
     local self = setmetatable({ roll = dice(seed), count = 0, workers = {}, services = {}, supervisors = {},
-        settings_of = {}, children_of = {} }, teller)
+        settings_of = {}, children_of = {}, of_children = {}, templates = {} }, teller)
     self.roll(1) -- neighbours begin alike
     self.spared, self.fragile, self.lively = self:pick { 0, 10, 40 }, self:pick { 0, 10, 30 }, self:pick { 0, 30, 60 }
     self.patience, self.crowd = self:pick { 20, 40, 60 }, self:pick { 1, 1, 3, 5 }
