@@ -40,7 +40,7 @@ end
 local function quiet_stage(seed)
     local root, told = story.of(seed, 1).root, {}
     local function calm(spec)
-        spec.plans = { { first = "ready", stop = "meek" } }
+        spec.plans, spec.after = { { first = "ready", stop = "meek" } }, nil
         if spec.settings then
             spec.settings.stop_order, spec.settings.timeout = "reverse", 1000000000
         end
@@ -141,6 +141,7 @@ describe("the properties", function()
         violates("P5_per_service_order", { "0 ns: stop_timeout s/a run=1 killed" })
         violates("P5_per_service_order", { "0 ns: resume s delay=0 score=0x0p+0" })
         violates("P5_per_service_order", { "+c", "-c", "0 ns: service_panic s/c run=2 - - - delay=none text=broken" })
+        violates("P5_per_service_order", { "+e", "0 ns: service_start s/e run=2 first start by=nobody" })
         violates("P5_per_service_order", { "+d", "0 ns: service_panic s/d run=1 - - - delay=none text=broken" })
     end)
 
@@ -165,6 +166,7 @@ describe("a story", function()
             local spec = story.of(seed, 1).root
             spec.settings.intensity, spec.settings.escalate_after, spec.settings.strategy = nil, nil, "one_for_one"
             spec.settings.failure_backoff, spec.settings.pass_through_panics = 1000000000, false
+            spec.settings.lifecycle_events = false
             spec.children = { { name = "a", options = { restart = "permanent", kill = true },
                 plans = { { first = "ready", stop = "meek" } } } }
             local decay, threshold = spec.settings.failure_decay, spec.settings.failure_threshold

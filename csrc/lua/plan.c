@@ -67,7 +67,7 @@ static bool has_reason(const struct sut_plan_step *step) {
 static void set_reason(lua_State *L, const struct sut_plan_step *step) {
     if (step->type == SUT_EVENT_ESCALATE)
         sut_push_escalation(L, step->end, sut_policy_tolerated(&step->supervisor->policy),
-                            step->supervisor->policy.period_ns);
+                            step->delay_ns);
     else if (!step->service && step->end == SUT_END_PLAIN)
         lua_pushliteral(L, "auto shutdown");
     else

@@ -125,7 +125,7 @@ TEST(a_window_counts_in_a_ring_of_its_own) {
     end_body(&fake, x, SUT_END_PANIC);
     run(&fake);
     plan_is(x, SUT_END_PANIC,
-            "!y service_panic(x) escalate(web) +web service_terminate(web restarting) +x +y");
+            "!y service_panic(x) escalate(web 5 s) +web service_terminate(web restarting) +x +y");
     assert_int_equal(SECONDS(1), ring[0]);
     assert_int_equal(0, ring[1]);
     free_all();
@@ -137,9 +137,10 @@ TEST(the_end_of_the_root_ends_all) {
     root->score.restarts_ns = ring;
     talk(root);
     serve(&fake);
-    plan_is(a, SUT_END_PANIC,
-            "!c service_panic(a) service_stop(a) escalate(root) !web !y service_stop(c stopping) "
-            "!x !b service_stop(b stopping) supervisor_stop(root)");
+    plan_is(
+        a, SUT_END_PANIC,
+        "!c service_panic(a) service_stop(a) escalate(root 5 s) !web !y service_stop(c stopping) "
+        "!x !b service_stop(b stopping) supervisor_stop(root)");
     plan_is(x, SUT_END_TERMINATE_TREE,
             "!y !c !b service_stop(c stopping) !a service_stop(b stopping) service_stop(a "
             "stopping) supervisor_stop(root)");

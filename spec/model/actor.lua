@@ -14,10 +14,11 @@ local ends = {
     terminate_tree = function() return sutura.TERMINATE_TREE end,
 }
 
---- The body of a worker. `tell` is given what it does; `cues`, by its name, how to wake it; `call` makes a call of a
---- story, and returns its answer. Once the cues are `over`, it is ready at once and ends when it is asked to.
-function actor.new(worker, tell, cues, call)
-    local name, plans = worker.name, worker.plans
+--- The body of a worker. The stage has `tell`, which is given what it does, `cues`, which are given by its name how to
+--- wake it, and the `box` where it receives; `call` makes a call of a story, and returns its answer. Once the cues are
+--- `over`, it is ready at once and ends when it is asked to.
+function actor.new(worker, stage, call)
+    local name, plans, tell, cues = worker.name, worker.plans, stage.tell, stage.cues
 
     local function wait()
         return sutura.await(function(resume) cues[name] = resume end)
@@ -62,6 +63,13 @@ function actor.new(worker, tell, cues, call)
                 ctx:beat()
             else
                 heed(cue)
+            end
+            if math.type(cue) and not cues.over then
+                local received, value = pcall(stage.box.receive, stage.box, cue / 1e9)
+                if not received then
+                    return stopped(plan, value, ctx)
+                end
+                tell(("%s got %s"):format(name, value or "nothing"))
             end
             local ok
             if cues.over and worker.options.heartbeat then

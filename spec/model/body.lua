@@ -6,13 +6,17 @@
 --   stop    what it does when it is stopped in its wait: "meek" lets the error pass; "slow" stays for `slow`
 --           nanoseconds under a shield; "stuck" stays under a shield until it is cued; or an end
 --
--- A cue is what it waits for: "ready" says so, "beat" keeps its heartbeat, a call is made, and it waits on; an end is
--- the end. spec/model/actor.lua does the same with real coroutines.
+-- A cue is what it waits for: "ready" says so, "beat" keeps its heartbeat, a call is made, a number of nanoseconds is
+-- how long it waits for a value in the mailbox, where it hears no cue, and it waits on; an end is the end.
+-- spec/model/actor.lua does the same with real coroutines.
 
 local beats = require "spec.model.beats"
+local mailbox = require "spec.model.mailbox"
 local rules = require "spec.model.rules"
 
 local body = {}
+
+local NEVER = math.huge
 
 --- The ends that a body may come to.
 body.ENDS = { "plain", "error", "panic", "do_not_restart", "terminate_tree" }
@@ -30,6 +34,7 @@ function body.plan(service)
 end
 
 local function finish(service, how)
+    mailbox.leave(service.world.box, service, service.body.woken == "mail")
     rules.disarm(service.body)
     beats.stop(service)
     service.world.tell("-" .. service.name)
@@ -46,14 +51,20 @@ local function wake(service, why)
     end
 end
 
--- Waits for a cue, or under a shield for time to pass.
+-- Waits for a cue, in the mailbox for a value until that time, or under a shield for time to pass.
 local function wait(service, time)
     local state = service.body
     state.waits = true
+    if state.receives then
+        mailbox.wait(service.world.box, service)
+    end
     if state.cancelled and not state.shielded then
         wake(service, "cancel")
     elseif time then
-        rules.arm(state, time, function() wake(service, "time") end)
+        rules.arm(state, time, function()
+            rules.remove(service.world.box.waiters, service)
+            wake(service, "time")
+        end)
     end
     rules.gave_way(service)
 end
@@ -79,8 +90,40 @@ local function call(service, what)
     world.caller = nil
 end
 
+-- It receives what there is, or waits for it.
+local function receive(service, woken)
+    local state, world = service.body, service.world
+    if state.cancelled then
+        if woken ~= "begins" then
+            mailbox.leave(world.box, service, true)
+            state.receives = nil
+            return cancelled(service)
+        end
+        return wait(service, state.receives)
+    end
+    local value = mailbox.take(world.box)
+    if not value and woken == "begins" and state.receives == world.now then -- gives way once
+        state.waits = true
+        wake(service, "time")
+        return rules.gave_way(service)
+    elseif not value and woken ~= "time" then
+        return wait(service, state.receives)
+    end
+    rules.remove(world.box.waiters, service)
+    world.tell(("%s got %s"):format(service.name, value or "nothing"))
+    state.receives = nil
+    wait(service)
+end
+
 -- It has its turn, and goes on with what it waited for.
 local function go_on(service, woken)
+    local state = service.body
+    if math.type(woken) and not state.shielded then
+        state.receives = woken == NEVER and NEVER or service.world.now + woken
+        return receive(service, "begins")
+    elseif state.receives then
+        return receive(service, woken)
+    end
     if woken == "cancel" then
         cancelled(service)
     elseif woken == "time" then
@@ -127,9 +170,14 @@ end
 
 function body.cue(service, how)
     local state = service.body
-    if state and not state.timer then -- nobody hears it in a sleep
+    if state and not state.timer and not state.receives then -- nobody hears it in a sleep or in the mailbox
         wake(service, how)
     end
+end
+
+--- There is a value for it.
+function body.mail(service)
+    wake(service, "mail")
 end
 
 --- True if it will have a turn by that.

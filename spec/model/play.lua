@@ -6,6 +6,7 @@
 local body = require "spec.model.body"
 local calls = require "spec.model.calls"
 local lines = require "spec.model.lines"
+local mailbox = require "spec.model.mailbox"
 local policy = require "spec.model.policy"
 local stage = require "spec.model.stage"
 local world = require "spec.model.world"
@@ -47,6 +48,9 @@ function model:call(call)
         if service then
             body.cue(service, argument)
         end
+    elseif method == "send" then
+        mailbox.send(self.world.box, argument)
+        return true
     elseif ADDS[method] and sup then
         local added = calls[method](sup, argument)
         if type(added) == "table" then

@@ -7,7 +7,7 @@
 --   rules.lua      states, timers, events         starting.lua   a life, the order of starting, groups
 --   failing.lua    ends that nobody asked for     stopping.lua   one service, a supervisor, by force
 --   order.lua      siblings by name               causes.lua     on whose account
---   lifecycle.lua  why runs end and begin
+--   lifecycle.lua  why runs end and begin         mailbox.lua    values that are handed over
 --   policy.lua     score and window               body.lua       what services do, by a plan; beats.lua
 --   calls.lua      what users call                world.lua      rounds of the run queue, time
 --

@@ -68,7 +68,7 @@ local function child_spec(spec, run)
 end
 
 function stage:actor(worker)
-    return actor.new(worker, self.tell, self.cues, function(call)
+    return actor.new(worker, self, function(call)
         return self:call(call)
     end)
 end
@@ -99,6 +99,7 @@ function stage.new(root, tell, hear)
     local self = setmetatable({ supervisors = {}, services = {}, cues = {}, tell = tell, seq = 0 }, stage)
     self.cues.over = false
     self.rt = sutura.runtime { clock = "virtual", seed = 1 }
+    self.rt:run(function() self.box = sutura.mailbox() end)
     self.hook = function(event)
         self:count(event)
         hear(event)
@@ -149,6 +150,10 @@ function calls.cue(self, name, how)
     if self.cues[name] then
         self.cues[name](how)
     end
+end
+
+function calls.send(self, _, value)
+    return self.box:send(value)
 end
 
 function calls.add(self, name, spec)
@@ -232,7 +237,7 @@ end
 --- Makes a call of a story, if what it is about exists. Returns its answer.
 function stage:call(call)
     local method, name, argument = table.unpack(call)
-    if method == "cue" or self.supervisors[name] and OF_SUPERVISORS[method]
+    if method == "cue" or method == "send" or self.supervisors[name] and OF_SUPERVISORS[method]
         or self.services[name] and not OF_SUPERVISORS[method] then
         return calls[method](self, name, argument)
     end

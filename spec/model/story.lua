@@ -139,7 +139,9 @@ local calls = {}
 
 function calls:cue()
     if self:chance(self.wilful) then
-        return { "cue", self:pick(self.workers), self:call(self:pick(body.CALLS)) }
+        return { "cue", self:pick(self.workers), self:call(self:chance(20) and "send" or self:pick(body.CALLS)) }
+    elseif self:chance(self.postal) then
+        return { "cue", self:pick(self.workers), self:pick { 0, 3 * SECOND, math.huge, math.huge } }
     end
     local how = self:chance(25) and "ready" or self:chance(self.lively) and "beat" or self:pick(body.ENDS)
     if (how == "terminate_tree" or how == "do_not_restart") and self:chance(70) then
@@ -205,6 +207,11 @@ function calls:update()
         escalate_after = settings.escalate_after } }
 end
 
+function calls:send()
+    self.count = self.count + 1
+    return { "send", "box", self.count }
+end
+
 function calls:stop()
     return { "stop", self:any_supervisor() }
 end
@@ -219,8 +226,8 @@ for _, method in ipairs(body.CALLS) do
     end
 end
 
-local METHODS = { "cue", "add", "template", "start", "update", "stop", "serve", "remove", "restart", "terminate_child",
-    "restart_child", "delete_child" }
+local METHODS = { "cue", "add", "template", "start", "send", "update", "stop", "serve", "remove", "restart",
+    "terminate_child", "restart_child", "delete_child" }
 
 function teller:call(method)
     return calls[method or self:pick(self.methods)](self)
@@ -249,9 +256,9 @@ function teller:step()
     return step
 end
 
-local WEIGHTS = { cue = { 8, 20 }, add = { 1, 4 }, template = { 0, 0, 1 }, start = { 0, 0, 6 }, update = { 0, 2 },
-    stop = { 0, 1 }, serve = { 1, 1 }, remove = { 0, 2 }, restart = { 0, 3 }, terminate_child = { 0, 2 },
-    restart_child = { 1, 3 }, delete_child = { 0, 1 } }
+local WEIGHTS = { cue = { 8, 20 }, add = { 1, 4 }, template = { 0, 0, 1 }, start = { 0, 0, 6 }, send = { 0, 6 },
+    update = { 0, 2 }, stop = { 0, 1 }, serve = { 1, 1 }, remove = { 0, 2 }, restart = { 0, 3 },
+    terminate_child = { 0, 2 }, restart_child = { 1, 3 }, delete_child = { 0, 1 } }
 
 function teller:weigh()
     self.methods = {}
@@ -270,6 +277,7 @@ function story.of(seed, length)
     self.spared, self.fragile, self.lively = self:pick { 0, 10, 40 }, self:pick { 0, 10, 30 }, self:pick { 0, 30, 60 }
     self.patience, self.crowd = self:pick { 20, 40, 60 }, self:pick { 1, 1, 3, 5 }
     self.meddling, self.wilful = self:pick { 0, 20, 60 }, self:pick { 0, 10, 30 }
+    self.postal = self:pick { 0, 0, 15, 50 }
     self.talkative, self.orderly = self:pick { 0, 30, 100 }, self:pick { 0, 0, 30, 70 }
     self:weigh()
     local root = self:supervisor(self.roll(4) - 1)

@@ -3,6 +3,7 @@
 -- Rounds of the run queue and the passing of time: in what order things happen at one instant.
 
 local body = require "spec.model.body"
+local mailbox = require "spec.model.mailbox"
 local policy = require "spec.model.policy"
 local rules = require "spec.model.rules"
 
@@ -19,7 +20,7 @@ world.RUNAWAY = setmetatable({}, { __tostring = function() return "services rest
 function world.new(tell, hear)
     return setmetatable({
         now = 0, armed = 0, stops = 0, timers = {}, ready = {}, round = {}, attention = {}, events = {}, kills = {},
-        tell = tell, hear = hear,
+        tell = tell, hear = hear, box = mailbox.new(body.mail),
     }, world)
 end
 
