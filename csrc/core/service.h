@@ -102,13 +102,14 @@ struct sut_service {
         struct sut_deadline timer;
     } u;
     struct sut_name name;
-    struct sut_supervisor *parent;
     struct sut_supervisor *child; /* the supervisor that is run here, or NULL for a body */
     struct sut_options *options;  /* NULL: none of them */
     struct sut_id id;
     int64_t started_ns;
     int64_t since_ns; /* when what the contract calls its state began */
-    uint32_t run;     /* 1 in the first run, 0 before it */
+    /* What each turn of a service looks at comes last, beside the host's part. */
+    struct sut_supervisor *parent;
+    uint32_t run; /* 1 in the first run, 0 before it */
     uint32_t failures;
     uint32_t overran; /* number of the tree's latest stop when it overran its time, or 0 */
     uint8_t state;    /* enum sut_state */
