@@ -47,6 +47,7 @@ local function wake(service, why)
     if state and state.waits and not state.woken then
         state.woken = why
         rules.disarm(state)
+        mailbox.leave(service.world.box, service)
         table.insert(service.world.ready, service)
     end
 end
@@ -61,10 +62,7 @@ local function wait(service, time)
     if state.cancelled and not state.shielded then
         wake(service, "cancel")
     elseif time then
-        rules.arm(state, time, function()
-            rules.remove(service.world.box.waiters, service)
-            wake(service, "time")
-        end)
+        rules.arm(state, time, function() wake(service, "time") end)
     end
     rules.gave_way(service)
 end
@@ -109,7 +107,6 @@ local function receive(service, woken)
     elseif not value and woken ~= "time" then
         return wait(service, state.receives)
     end
-    rules.remove(world.box.waiters, service)
     world.tell(("%s got %s"):format(service.name, value or "nothing"))
     state.receives = nil
     wait(service)
