@@ -127,6 +127,17 @@ describe("a sleep on a real clock #realtime", function()
             assert.is_true(late[26] < 0.0003 * math.min(factor, 2), ("%.6f s"):format(late[26]))
         end)
     end)
+
+    it("that is over within a millisecond of the last wakeup ends with that millisecond", function()
+        local rt <close> = sutura.runtime()
+        rt:run(function()
+            local began = rt:now()
+            for _ = 1, 20 do
+                sutura.sleep(0.0005)
+            end
+            assert.is_true(rt:now() - began > 0.0155)
+        end)
+    end)
 end)
 
 describe("several sleeps", function()

@@ -29,35 +29,24 @@ function order.counts(sup)
     return false
 end
 
--- Those that it names and that are there still.
-local function needed_by(service)
-    local found = {}
+-- Whether any that it names and that is there still is so.
+local function any(service, is_so)
     for _, other in ipairs(service.needs or {}) do
-        if not other.gone then
-            table.insert(found, other)
-        end
-    end
-    return found
-end
-
---- Whether nobody that it names is on its way.
-function order.is_clear(service)
-    for _, other in ipairs(needed_by(service)) do
-        if rules.keeps_waiting(other) then
-            return false
-        end
-    end
-    return true
-end
-
---- Whether one that it names restarts with its group.
-function order.touches_group(service)
-    for _, other in ipairs(needed_by(service)) do
-        if other.grouped then
+        if not other.gone and is_so(other) then
             return true
         end
     end
     return false
+end
+
+--- Whether nobody that it names is on its way.
+function order.is_clear(service)
+    return not any(service, rules.keeps_waiting)
+end
+
+--- Whether one that it names restarts with its group.
+function order.touches_group(service)
+    return any(service, function(other) return other.grouped end)
 end
 
 --- Calls `ask` for all that may stop now: those that nobody needs who `holds`, the last first.
@@ -68,7 +57,7 @@ function order.ask_unneeded(sup, holds, ask)
             ask(service)
         end
         if holds(service) then
-            for _, other in ipairs(needed_by(service)) do
+            for _, other in ipairs(service.needs or {}) do
                 needed[other] = true
             end
         end
