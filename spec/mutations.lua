@@ -106,6 +106,8 @@ return {
         from = "sup->place->restart == SUT_RESTART_TEMPORARY", to = "false" }),
     core("failure.c", { name = "late-child-is-not-among-the-ended", spec = "otp_auto_shutdown_spec",
         from = "sup->significant == itself;", to = "sup->significant == 0 * itself;" }),
+    core("failure.c", { name = "late-child-that-restarts-is-among-the-ended", spec = "otp_auto_shutdown_spec",
+        from = "if (service->late && service->restart == SUT_RESTART_TEMPORARY)", to = "if (service->late)" }),
     core("failure.c", { name = "late-child-is-never-the-last-to-end", spec = "otp_auto_shutdown_spec",
         from = "if (service->late && service->restart == SUT_RESTART_TEMPORARY)", to = "if (false)" }),
     core("startup.c", { name = "score-survives-the-stop", spec = "supervisor_test",

@@ -158,6 +158,27 @@ describe("a significant child", function()
         assert_shut_down(it_is, case[2])
     end))
 
+    it("that is transient and too late to be ready is tried again, and ends nobody", in_each({
+        any = "any_significant", all = "all_significant",
+    }, function(rt, auto_shutdown)
+        local it_is = served(rt, auto_shutdown)
+        local runs = 0
+        it_is.sup:add {
+            name = "late", restart = "transient", significant = true, ready = "notify", start_timeout = 1,
+            run = function(ctx)
+                runs = runs + 1
+                if runs > 1 then
+                    ctx:ready()
+                end
+                ctx:wait()
+            end,
+        }
+        sutura.sleep(10)
+        assert.equal(2, runs)
+        assert_serves(it_is, "late running")
+        assert.is_nil(it_is.sup:stop())
+    end))
+
     it("that is stopped by the restart of a group does not count", in_each({
         ["one_for_one, any"] = { "one_for_one", "any_significant", "-child2 +child2" },
         ["one_for_one, all"] = { "one_for_one", "all_significant", "-child2 +child2" },
