@@ -101,6 +101,18 @@ for _, way in ipairs(ways) do
             end)
         end)
 
+        it("lets the main program go on when a callback sends it something, though a sleep ends soon", function()
+            stretched(function()
+                local box, came
+                runtime:run(function() box = sutura.mailbox() end)
+                local handle = serve(function() sutura.sleep(0.09) end)
+                after(5, function() came = runtime:now() box:send("luv 5") end)
+                assert.equal("luv 5", box:receive())
+                assert.is_true(runtime:now() - came < 0.04, runtime:now() - came)
+                assert.is_true(handle:wait())
+            end)
+        end)
+
         it("takes services that a callback of luv's adds", function()
             stretched(function(factor)
                 local log = {}

@@ -218,6 +218,8 @@ return {
     rt("loop.c", { name = "every-deadline-is-woken-alone", spec = "wait_spec",
         from = "return first->time_ns > tick_ns ? first->time_ns : tick_ns;",
         to = "return first->time_ns + 0 * tick_ns;" }),
+    rt("loop.c", { name = "near-deadline-is-waited-for-though-all-is-done", spec = "luv_spec",
+        from = "|| goal.done(goal.arg)) return;", to = "|| !goal.done) return;" }),
     rt("loop.c", { name = "waits-in-whole-milliseconds", spec = "wait_spec",
         from = "if (left(loop) <= NEAR_NS)", to = "if (false)" }),
     rt("loop.c", { name = "busy-runtime-hears-nothing", spec = "interrupt_spec",
