@@ -29,6 +29,11 @@ function teller:pick(values)
     return values[self.roll(#values)]
 end
 
+-- One of the first of them, of whom more is told in some stories.
+function teller:one_of(names)
+    return names[self.roll(math.min(#names, self.cast))]
+end
+
 -- True so often, in per cent.
 function teller:chance(per_cent)
     return self.roll(100) <= per_cent
@@ -47,7 +52,7 @@ function teller:settings()
         failure_backoff = self:pick { 0, 1, 5 } * SECOND, resume_spacing = self:pick { 0, 0, 1, 3 } * SECOND // 2,
         stretch = self:pick { 1, 1.25 }, lifecycle_events = self:chance(self.talkative),
     }
-    if self:chance(35) then
+    if self:chance(20) then
         settings.intensity, settings.period = self:pick { 0, 1, 3 }, self:pick { 1, 5, 50 } * SECOND
     elseif self:chance(30) then
         settings.escalate_after = self:pick { 1, 2 }
@@ -139,15 +144,15 @@ local calls = {}
 
 function calls:cue()
     if self:chance(self.wilful) then
-        return { "cue", self:pick(self.workers), self:call(self:chance(20) and "send" or self:pick(body.CALLS)) }
+        return { "cue", self:one_of(self.workers), self:call(self:chance(10) and "send" or self:pick(body.CALLS)) }
     elseif self:chance(self.postal) then
-        return { "cue", self:pick(self.workers), self:pick { 0, 3 * SECOND, math.huge, math.huge } }
+        return { "cue", self:one_of(self.workers), self:pick { 0, 3 * SECOND, math.huge, math.huge } }
     end
     local how = self:chance(25) and "ready" or self:chance(self.lively) and "beat" or self:pick(body.ENDS)
     if (how == "terminate_tree" or how == "do_not_restart") and self:chance(70) then
         how = "panic"
     end
-    return { "cue", self:pick(self.workers), how }
+    return { "cue", self:one_of(self.workers), how }
 end
 
 function calls:add()
@@ -207,7 +212,11 @@ function calls:update()
         escalate_after = settings.escalate_after } }
 end
 
+-- Where few receive there is little to send: else all would find something, and nobody wait.
 function calls:send()
+    if not self:chance(self.postal) then
+        return self:call("cue")
+    end
     self.count = self.count + 1
     return { "send", "box", self.count }
 end
@@ -222,7 +231,7 @@ end
 
 for _, method in ipairs(body.CALLS) do
     calls[method] = function(self)
-        return { method, self:pick(self.services) }
+        return { method, self:one_of(self.services) }
     end
 end
 
@@ -237,6 +246,9 @@ function teller:calls(most)
     local list = {}
     for i = 1, self.roll(most) do
         list[i] = self:call()
+    end
+    if list[#list][1] == "send" and self:chance(50) then -- who is woken for it may be stopped before his turn
+        table.insert(list, self:call(self:pick(body.CALLS)))
     end
     return list
 end
@@ -256,8 +268,8 @@ function teller:step()
     return step
 end
 
-local WEIGHTS = { cue = { 8, 20 }, add = { 1, 4 }, template = { 0, 0, 1 }, start = { 0, 0, 6 }, send = { 0, 6 },
-    update = { 0, 2 }, stop = { 0, 1 }, serve = { 1, 1 }, remove = { 0, 2 }, restart = { 0, 3 },
+local WEIGHTS = { cue = { 8, 20 }, add = { 1, 4 }, template = { 0, 0, 1 }, start = { 0, 0, 6 }, send = { 1, 1 },
+    update = { 0, 2 }, stop = { 0, 1 }, serve = { 3, 9 }, remove = { 0, 2 }, restart = { 0, 3 },
     terminate_child = { 0, 2 }, restart_child = { 1, 3 }, delete_child = { 0, 1 } }
 
 function teller:weigh()
@@ -277,7 +289,8 @@ function story.of(seed, length)
     self.spared, self.fragile, self.lively = self:pick { 0, 10, 40 }, self:pick { 0, 10, 30 }, self:pick { 0, 30, 60 }
     self.patience, self.crowd = self:pick { 20, 40, 60 }, self:pick { 1, 1, 3, 5 }
     self.meddling, self.wilful = self:pick { 0, 20, 60 }, self:pick { 0, 10, 30 }
-    self.postal = self:pick { 0, 0, 15, 50 }
+    self.cast = self:pick { 3, 6, MOST }
+    self.postal = self:pick { 0, 0, 40, 90 }
     self.talkative, self.orderly = self:pick { 0, 30, 100 }, self:pick { 0, 0, 30, 70 }
     self:weigh()
     local root = self:supervisor(self.roll(4) - 1)
