@@ -46,7 +46,7 @@ local function in_time(crowd)
     end
 end
 
-describe("a thousand sleepers #realtime", function()
+describe("a thousand sleepers #realtime #thousands", function()
     it("wake up within two slices beside one that spins", in_time(function(sup)
         sup:add("spins", hogs.spins["a plain loop"])
     end))

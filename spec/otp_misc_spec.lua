@@ -228,7 +228,7 @@ local function assert_scales(rt, begin, stop)
     assert.is_true(many < few * MOST, ("1,000 children took %g s, 10,000 took %g s"):format(few, many))
 end
 
-describe("many children", function()
+describe("many children #thousands", function()
     it("of a template start and stop in linear time", function()
         local rt <close> = sutura.runtime { clock = "virtual" }
         local sup = rt:supervisor("sup")
