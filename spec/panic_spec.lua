@@ -72,7 +72,7 @@ describe("a panic's value and text", function()
         local value = {}
         event = panic_of(raising(value))
         assert.equal(value, event.error)
-        assert.matches("^table: ", event.error_msg)
+        assert.equal("{}", event.error_msg)
     end)
 
     it("use __tostring of the value", function()
@@ -127,13 +127,13 @@ describe("a panic's value and text", function()
         assert.matches("^nnnn", event.error_msg)
         assert.is_true(#event.error_msg < 20000)
         event = panic_of(raising(hostile({ __name = 5, __metatable = "locked", __index = error })))
-        assert.matches("^table: ", event.error_msg)
+        assert.equal("{}", event.error_msg)
         event = panic_of(raising(hostile({
             __index = function() error("touched") end,
             __eq = function() error("touched") end,
             __len = function() error("touched") end,
         })))
-        assert.matches("^table: ", event.error_msg)
+        assert.equal("{}", event.error_msg)
     end)
 end)
 

@@ -110,13 +110,13 @@ end)
 describe("a tree for a JSON encoder", function()
     it("has the settings that are tables, and nothing that no encoder takes", in_time(function(rt)
         local sup = rt:supervisor("root", { children = {
-            { name = "db", run = function(ctx) ctx:ready({}) idle() end, ready = "notify" },
+            { name = "db", run = function(ctx) ctx:ready({ port = 5432 }) idle() end, ready = "notify" },
             { name = "web", run = idle, after = { "db" }, backoff = { reset_after = math.huge } },
         } })
         sup:serve_background()
         sutura.sleep(1)
         local db, web = table.unpack(tree_text.plain(sup:tree()).children)
-        assert.matches("^table: ", db.info)
+        assert.equal("{port = 5432}", db.info)
         assert.same({ "db" }, web.after)
         assert.same({ min = 1.0, max = 60.0, factor = 2.0, reset_after = "inf" }, web.backoff)
         sup:stop()

@@ -24,12 +24,20 @@ static void bound(lua_State *L) {
     lua_pop(L, 1);
 }
 
+/* A table that has no text of its own is its fields, for an address says nothing to anybody. */
 static int default_format(lua_State *L) {
-    (void)luaL_tolstring(L, 1, NULL);
+    if (lua_istable(L, 1) && luaL_getmetafield(L, 1, "__tostring") == LUA_TNIL) {
+        sut_push_handler(L, "fields");
+        lua_insert(L, 1);
+        lua_call(L, 1, 1);
+    } else {
+        (void)luaL_tolstring(L, 1, NULL);
+    }
     return 1;
 }
 
-/* Pushes the text of the value at the index: the spec's format_error, else a guarded tostring. */
+/* Pushes the text of the value at the index: by the spec's format_error, else by the default one,
+ * and guarded. */
 static void push_text(lua_State *L, const struct sut_delivery *to, int value) {
     char text[512];
     bool custom;

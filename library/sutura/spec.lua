@@ -28,7 +28,7 @@
 ---@field stop_order? "reverse"|"parallel" one at a time in reverse of the start order, or all together; default "reverse" (OTP; suture stops all together)
 ---@field pass_through_panics? boolean a panic stops the services, and `serve` raises the original value; default false (suture v4)
 ---@field dont_propagate_termination? boolean TERMINATE_TREE ends this supervisor only; default false (suture v4)
----@field format_error? fun(err: any): string text of an error value; default `tostring`, guarded (ours)
+---@field format_error? fun(err: any): string text of an error value; default: guarded `tostring`, of plain tables their fields (ours)
 ---@field panic_locals? boolean locals and upvalues in the frames of a panic; default false (ours)
 ---@field redact? fun(name: string, text: string): string? may replace the text of a local or upvalue (ours)
 ---@field lifecycle_events? boolean also the events of starts and stops; default false (ours)

@@ -35,6 +35,7 @@ local misuse = require "sutura.misuse"
 local partition = require "sutura.partition"
 local check_runtime_options = require "sutura.runtime_options"
 local spec = require "sutura.spec"
+local text = require "sutura.text"
 
 log.set_isatty(core.isatty)
 log.set_on_format(core.notice_form)
@@ -48,14 +49,15 @@ core.setup({
     error_metatable = errors.metatable,
     event_metatable = event.metatable,
     default_hook = log.default_hook,
-    report = function(text)
-        log.report(text)
+    report = function(message)
+        log.report(message)
     end,
     supervisor_spec = function(name, given, level)
         local normal = spec.supervisor(core, name, given, level + 1)
         return normal
     end,
     shown = misuse.shown,
+    fields = text.fields,
     runtime_options = function(given, level)
         check_runtime_options(given, level + 1)
     end,

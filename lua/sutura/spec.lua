@@ -27,7 +27,7 @@ local update_spec = require "sutura.update_spec"
 ---@field timeout? number seconds each service has to stop; default 10 (suture v4)
 ---@field pass_through_panics? boolean default false (suture v4)
 ---@field dont_propagate_termination? boolean default false (suture v4)
----@field format_error? fun(err: any): string default `tostring`, guarded (ours)
+---@field format_error? fun(err: any): string default: guarded `tostring`, of plain tables their fields (ours)
 ---@field panic_locals? boolean locals and upvalues in frames; default false (ours)
 ---@field redact? fun(name: string, text: string): string? replaces the text of a local (ours)
 ---@field lifecycle_events? boolean start and stop events too; default false (ours)

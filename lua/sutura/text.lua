@@ -13,12 +13,84 @@ text.DEFAULT_LIMIT = 4096
 
 local MAX_CODEPOINT_LENGTH = 4
 
---- The text of any value. A `__tostring` that raises, or gives something other than a string, is named instead.
+-- What is shown of a table.
+local MAX_FIELDS = 10
+local MAX_FIELD = 200 -- bytes of one
+local MAX_KEYS = 100 -- that are looked at, to put them in order
+
+local function has_text(value)
+    local metatable = debug.getmetatable(value)
+    return metatable ~= nil and rawget(metatable, "__tostring") ~= nil
+end
+
+-- A field's value, without a look into it.
+local function brief(value)
+    if type(value) == "string" then
+        return (("%q"):format(text.cut(value, MAX_FIELD)):gsub("\\\n", "\\n"))
+    elseif type(value) == "table" and not has_text(value) then
+        return next(value) == nil and "{}" or "{...}"
+    end
+    return text.cut(text.of(value), MAX_FIELD)
+end
+
+local function key_text(key)
+    if type(key) == "string" and #key <= MAX_FIELD and key:find("^[%a_][%w_]*$") then
+        return key
+    end
+    return ("[%s]"):format(brief(key))
+end
+
+-- The fields of a table that are no items of its list, as { key, value }, by their keys; and whether these are all.
+local function named_fields(value, length)
+    local fields, looked_at = {}, 0
+    for key, field in next, value do
+        looked_at = looked_at + 1
+        if looked_at > MAX_KEYS then
+            break
+        elseif math.type(key) ~= "integer" or key < 1 or key > length then
+            fields[#fields + 1] = { key, field }
+        end
+    end
+    for _, field in ipairs(fields) do -- only now, for it may run user code
+        field[1] = key_text(field[1])
+    end
+    table.sort(fields, function(a, b)
+        return a[1] < b[1]
+    end)
+    return fields, looked_at <= MAX_KEYS
+end
+
+--- What is in a table, in one level: its list, and then the other fields by their names. Of its metamethods none is
+--- called.
+---@param value table
+---@return string
+function text.fields(value)
+    local length, parts = rawlen(value), {}
+    local fields, all = named_fields(value, length)
+    for i = 1, math.min(length, MAX_FIELDS) do
+        parts[i] = brief(rawget(value, i))
+    end
+    for i = 1, math.min(#fields, MAX_FIELDS - #parts) do
+        parts[#parts + 1] = ("%s = %s"):format(fields[i][1], brief(fields[i][2]))
+    end
+    if not all or #parts < length + #fields then
+        parts[#parts + 1] = "..."
+    end
+    local metatable = debug.getmetatable(value)
+    local name = metatable and rawget(metatable, "__name")
+    return ("%s{%s}"):format(type(name) == "string" and text.cut(name, MAX_FIELD) .. " " or "",
+        table.concat(parts, ", "))
+end
+
+--- The text of any value, and of a table that has no `__tostring` its fields. A `__tostring` that raises, or gives no
+--- string, is named instead.
 ---@param value any
 ---@return string
 function text.of(value)
     if type(value) == "string" then
         return value
+    elseif type(value) == "table" and not has_text(value) then
+        return text.fields(value)
     end
     local ok, result = pcall(tostring, value)
     if ok and type(result) == "string" then
