@@ -114,6 +114,20 @@ describe("a service that spins when its time to stop has passed", function()
         assert.is_true(took < LIMIT)
     end))
 
+    it("meets that error as its next turn begins, and not only when the slice of that is over", hogs.test({
+        timeout = SHUTDOWN,
+    }, function(sup)
+        local begun, since, until_caught
+        sup:add("spins", function()
+            begun, since = true, os.clock()
+            pcall(hogs.spins["a plain loop"])
+            until_caught = os.clock() - since
+        end)
+        stop(sup, function() return begun end)
+        -- It spins for a slice before it can be asked to stop, and for another one while its time passes.
+        assert.is_true(until_caught < 0.75, until_caught)
+    end, { slice = 0.3 }))
+
     it("is closed at once, without the error, where the grace is 0", hogs.test({ timeout = SHUTDOWN }, function(sup)
         local caught, begun = 0, nil
         sup:add("spins", function()
