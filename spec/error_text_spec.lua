@@ -31,16 +31,28 @@ describe("an error that is a table", function()
         end
     end)
 
-    it("has strings in quotes on one line, and of other tables no more than that they are there", function()
+    it("has strings in quotes on one line, and of other tables whether there is anything in them", function()
         assert.equal('{deep = {...}, empty = {}, lines = "one\\ntwo"}',
             text_of({ lines = "one\ntwo", deep = { 1 }, empty = {} }))
     end)
 
-    it("has what has a text of its own by that", function()
-        local named = setmetatable({}, { __tostring = function() return "mine" end })
-        assert.equal("{by = mine, why = the time to wait has passed}",
-            text_of({ why = sutura.ERR_TIMEOUT, by = named }))
+    it("has of other errors their messages", function()
+        assert.equal('{why = {message = "the time to wait has passed"}}', text_of({ why = sutura.ERR_TIMEOUT }))
+        assert.equal('{why = {message = "refused", ...}}', text_of({ why = { code = 5, message = "refused" } }))
+    end)
+
+    it("is its own text when it has one, and of what is no table a field is its text", function()
+        local named = setmetatable({ code = 5 }, { __tostring = function() return "mine" end })
         assert.equal("mine", text_of(named))
+        assert.equal(("{output = %s}"):format(io.stdout), text_of({ output = io.stdout }))
+    end)
+
+    it("is bounded where errors are in one another in a circle", function()
+        local value = {}
+        for i = 1, 10 do
+            value[i] = sutura.wrap(value, "again")
+        end
+        assert.is_true(#text_of(value[1]) < 1000)
     end)
 
     it("begins with the name of its type when it has one", function()
@@ -61,14 +73,12 @@ describe("an error that is a table", function()
             text_of({ a = 1, b = 2, c = 3, d = 4, e = 5, f = 6, g = 7, h = 8, i = 9, j = 10, k = 11 }))
     end)
 
-    it("is read without its metamethods, and whatever a text of a field does", function()
+    it("is read without metamethods", function()
         local function touched() error("touched") end
-        local value
-        value = setmetatable({ code = 404, [setmetatable({}, { __tostring = function()
-            value.more = true
-            return nil
-        end })] = 1 }, { __index = touched, __pairs = touched, __len = touched, __metatable = "locked" })
-        assert.equal("{[(a table whose __tostring failed)] = 1, code = 404}", text_of(value))
+        local hostile = { __index = touched, __pairs = touched, __len = touched, __metatable = "locked" }
+        local inner = setmetatable({}, { __index = touched, __tostring = touched })
+        assert.equal("{[{}] = 1, code = 404, inner = {}}",
+            text_of(setmetatable({ code = 404, inner = inner, [inner] = 1 }, hostile)))
     end)
 
     it("is read so when it is the end of a tree file, and beneath a message", function()

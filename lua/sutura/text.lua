@@ -23,12 +23,25 @@ local function has_text(value)
     return metatable ~= nil and rawget(metatable, "__tostring") ~= nil
 end
 
--- A field's value, without a look into it.
+local function quoted(s)
+    return (("%q"):format(text.cut(s, MAX_FIELD)):gsub("\\\n", "\\n"))
+end
+
+-- A table in a table: its message, as errors have one. It is not asked for its text, which may lead back here.
+local function inner_table(value)
+    local message = rawget(value, "message")
+    if type(message) ~= "string" then
+        return next(value) == nil and "{}" or "{...}"
+    end
+    local more = next(value, "message") ~= nil or next(value) ~= "message"
+    return ("{message = %s%s}"):format(quoted(message), more and ", ..." or "")
+end
+
 local function brief(value)
     if type(value) == "string" then
-        return (("%q"):format(text.cut(value, MAX_FIELD)):gsub("\\\n", "\\n"))
-    elseif type(value) == "table" and not has_text(value) then
-        return next(value) == nil and "{}" or "{...}"
+        return quoted(value)
+    elseif type(value) == "table" then
+        return inner_table(value)
     end
     return text.cut(text.of(value), MAX_FIELD)
 end
@@ -60,7 +73,7 @@ local function named_fields(value, length)
     return fields, looked_at <= MAX_KEYS
 end
 
---- What is in a table, in one level: its list, and then the other fields by their names. Of its metamethods none is
+--- What is in a table, in one level: its list, and then the other fields by their names. No metamethod of a table is
 --- called.
 ---@param value table
 ---@return string
