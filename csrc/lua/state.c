@@ -257,7 +257,7 @@ static void string_text(lua_State *L, int index, char *out, size_t size) {
     out[kept] = '\0';
 }
 
-/* The message of an error object, which may be an error object itself. */
+/* The field 'message' of a table, as errors have it; it may be such a table itself. */
 static bool message_text(lua_State *L, int index, char *out, size_t size, int depth) {
     bool done = false;
     if (depth > 8 || !lua_checkstack(L, 6)) return false;
@@ -267,7 +267,7 @@ static bool message_text(lua_State *L, int index, char *out, size_t size, int de
     if (lua_type(L, -1) == LUA_TSTRING) {
         string_text(L, -1, out, size);
         done = true;
-    } else if (sut_is_error(L, -1)) {
+    } else if (lua_istable(L, -1)) {
         done = message_text(L, -1, out, size, depth + 1);
     }
     lua_pop(L, 1);
@@ -277,7 +277,7 @@ static bool message_text(lua_State *L, int index, char *out, size_t size, int de
 void sut_value_text(lua_State *L, int index, char *out, size_t size) {
     if (lua_type(L, index) == LUA_TSTRING)
         string_text(L, index, out, size);
-    else if (!sut_is_error(L, index) || !message_text(L, index, out, size, 0))
+    else if (!lua_istable(L, index) || !message_text(L, index, out, size, 0))
         (void)sut_trace_value(L, index, out, size);
 }
 

@@ -206,8 +206,8 @@ void sut_lay_bottom(lua_State *L, lua_State *hooks);
 __attribute__((format(printf, 2, 3))) void sut_report(struct sut_lua_runtime *rt,
                                                       const char *format, ...);
 
-/* Writes a value as one bounded line of text without metamethods (strings as they are, an error
- * object by its message), NUL-terminated. Never raises. */
+/* Writes a value as one bounded line of text without metamethods (strings as they are, a table by
+ * its message if it has one), NUL-terminated. Never raises. */
 void sut_value_text(lua_State *L, int index, char *out, size_t size);
 
 /* The message handler of every protected call that runs a service's code: takes the trace. */
