@@ -487,7 +487,7 @@ return {
         from = "begins->run <= 1", to = "begins->run < 1" }),
     core("cause.c", { name = "start-of-a-supervisor-is-none", spec = "cause_spec",
         from = "type == SUT_EVENT_SUPERVISOR_START;", to = "type != SUT_EVENT_SUPERVISOR_START;" }),
-    core("cause.c", { name = "retired-one-heeds-all-but-a-removal", spec = "model_spec",
+    core("cause.c", { name = "retired-one-heeds-all-but-a-removal", spec = "cause_test",
         from = "return after != SUT_AFTER_FORGET;", to = "return after == SUT_AFTER_FORGET;" }),
     core("failure.c", { name = "any-but-the-last-significant-one-shuts-down", spec = "otp_auto_shutdown_spec",
         from = "sup->significant == itself", to = "sup->significant != itself" }),

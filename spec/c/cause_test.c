@@ -134,6 +134,20 @@ TEST(a_call_is_heeded_when_it_changes_what_follows) {
     finish();
 }
 
+TEST(of_calls_on_one_that_retires_only_a_removal_is_heeded) {
+    a->script = STUBBORN;
+    request(a, SUT_AFTER_RETIRE, b);
+    blames(a, "b");
+    request(a, SUT_AFTER_RESTART, c);
+    blames(a, "b");
+    request(a, SUT_AFTER_KEEP, c);
+    blames(a, "b");
+    request(a, SUT_AFTER_FORGET, c);
+    blames(a, "c");
+    end_body(&fake, a, SUT_END_CANCELED);
+    finish();
+}
+
 TEST(a_call_on_one_that_does_not_run_is_heeded_when_something_follows) {
     stop_body(&fake, a, SUT_AFTER_KEEP);
     run(&fake);
@@ -167,6 +181,7 @@ int main(void) {
         cmocka_unit_test_setup(an_end_is_traced_to_the_leaf, setup),
         cmocka_unit_test_setup(a_stop_from_above_blames_nobody_unless_somebody_asked, setup),
         cmocka_unit_test_setup(a_call_is_heeded_when_it_changes_what_follows, setup),
+        cmocka_unit_test_setup(of_calls_on_one_that_retires_only_a_removal_is_heeded, setup),
         cmocka_unit_test_setup(a_call_on_one_that_does_not_run_is_heeded_when_something_follows,
                                setup),
         cmocka_unit_test_setup(a_call_to_start_one_that_waits_for_its_group_changes_nothing, setup),
