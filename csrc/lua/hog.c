@@ -147,7 +147,6 @@ void sut_hog_gave_way(struct sut_lua_service *service, int64_t ran_ns) {
     bool runs_on = service->core.state <= SUT_STATE_RUNNING;
     tell(service, false, SUT_HOG_NOTHING, ran_ns);
     if (runs_on && service->on_hog != SUT_HOG_YIELD) service->doomed = true;
-    sut_hog_expire(service);
 }
 
 int64_t sut_hog_blocked(const struct sut_lua_service *service) {
