@@ -205,6 +205,22 @@ describe("the first start", function()
         assert.same({ case[2], {} }, { states(sup), record:lines() })
     end))
 
+    it("goes on as soon as it is said that one shall not start, and not when that has ended", in_each({
+        remove = function(sup) sup:remove(sup:get_child("a").token) end,
+        terminate_child = function(sup) sup:terminate_child("a", 0) end,
+    }, function(rt, call)
+        local sup = new(rt, "sup", { children = {
+            { name = "a", ready = "notify", run = function(ctx) ctx:wait() sutura.shield(sutura.sleep, 5) end },
+            { name = "b", run = function(ctx) ctx:wait() end },
+        } })
+        sup:serve_background()
+        settle()
+        assert.equal("starting", sup:get_child("b").state)
+        call(sup)
+        settle()
+        assert.equal("a stopping, b running", states(sup))
+    end))
+
     it("is not kept waiting by one that failed once it was ready", in_time(function(rt)
         local actors = troupe.new()
         local sup = new(rt, "sup", { failure_threshold = 0.5, failure_backoff = 100, children = {

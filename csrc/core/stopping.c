@@ -73,9 +73,14 @@ static int64_t stop_time(const struct sut_service *service) {
     return service->parent->timeout_ns;
 }
 
-void sut_life_ask(struct sut_service *service, const struct sut_cue *cue) {
+/* Who waited for it goes on when it is not to start any more, and not only when it has ended. */
+static void let_go(struct sut_service *service, bool kept_waiting) {
+    if (kept_waiting && !sut_service_keeps_waiting(service))
+        sut_supervisor_settled(service->parent);
+}
+
+static void ask(struct sut_service *service) {
     struct sut_tree *tree = tree_of(service);
-    service->after = cue->after;
     sut_life_enter(service, SUT_STATE_STOPPING);
     if (service->child)
         sut_supervisor_ask(service->child, SUT_ATTEND_STOP);
@@ -92,6 +97,13 @@ void sut_life_ask(struct sut_service *service, const struct sut_cue *cue) {
         sut_life_arm(service, sut_time_after(tree->now_ns, time));
 }
 
+void sut_life_ask(struct sut_service *service, const struct sut_cue *cue) {
+    bool kept_waiting = sut_service_keeps_waiting(service);
+    service->after = cue->after;
+    ask(service);
+    let_go(service, kept_waiting);
+}
+
 /* A second wish while it stops: the later one holds, unless the first one sticks; what is to retire
  * may come back with the next life. */
 void sut_life_amend(struct sut_service *service, const struct sut_cue *cue) {
@@ -99,6 +111,7 @@ void sut_life_amend(struct sut_service *service, const struct sut_cue *cue) {
     bool kept_waiting = sut_service_keeps_waiting(service);
     if (revives || !sut_service_insists(service, cue->after)) service->after = cue->after;
     sut_supervisor_turn_back(service, kept_waiting);
+    let_go(service, kept_waiting);
 }
 
 /* One that runs meets an error first, and has a grace to end by it; one that waits is closed. */

@@ -125,7 +125,7 @@ TEST(a_named_sibling_that_has_left_or_is_stopped_is_no_condition) {
     did(&fake, "+a +e");
     stop_body(&fake, a, SUT_AFTER_KEEP);
     run(&fake);
-    did(&fake, "!a -a +c +d");
+    did(&fake, "!a +c +d -a");
     finish();
 }
 
@@ -363,10 +363,10 @@ TEST(an_unready_child_that_is_stopped_or_removed_lets_the_start_go_on) {
     serve(&fake);
     stop_body(&fake, a, SUT_AFTER_KEEP);
     run(&fake);
-    did(&fake, "+a !a -a +b");
+    did(&fake, "+a !a +b -a");
     stop_body(&fake, b, SUT_AFTER_FORGET);
     run(&fake);
-    did(&fake, "!b -b +c");
+    did(&fake, "!b +c -b");
     finish();
 }
 

@@ -55,8 +55,15 @@ function rules.amended(service, after)
     return sticks and service.after or after
 end
 
+-- Who waited for it goes on when it is not to start any more.
+local function let_go(service, kept_waiting)
+    if kept_waiting and not rules.keeps_waiting(service) then
+        rules.settled(service.parent)
+    end
+end
+
 function rules.stop(service, after)
-    local state = service.state
+    local state, kept_waiting = service.state, rules.keeps_waiting(service)
     if state == "starting" then -- it never begins
         rules.remove(service.world.ready, service)
         rules.remove(service.world.round, service)
@@ -64,8 +71,10 @@ function rules.stop(service, after)
     end
     if state == "unready" or state == "running" then
         rules.ask(service, after)
+        let_go(service, kept_waiting)
     elseif rules.lives(service) and state ~= "starting" then
         service.after = rules.amended(service, after)
+        let_go(service, kept_waiting)
     elseif state ~= "waiting" or after ~= "restart" and after ~= "group" then
         rules.enter(service, "idle")
         rules.follow(service, after)
