@@ -77,6 +77,13 @@ describe("a random story", function()
         assert.equal(5 * 24, played)
     end)
 
+    it("is printed as the table that it is", function()
+        for seed = 1, 50 do
+            local tale = story.of(seed, sim.STEPS)
+            assert.same(tale, load("return " .. sim.write(tale))())
+        end
+    end)
+
     it("is made short when it does not go as the model says", function()
         local shrink = require "spec.model.shrink"
         local tale = story.of(3, sim.STEPS)

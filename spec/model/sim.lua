@@ -22,21 +22,27 @@ function sim.problem(tale)
     return at and ("step %d, %s"):format(at, what)
 end
 
--- A value as Lua text.
-local function write(value)
+--- A value as Lua text, from which it can be loaded.
+function sim.write(value)
     if type(value) ~= "table" then
         return value == math.huge and "math.huge" or ("%q"):format(value)
     end
-    local parts, keys = {}, {}
+    local parts, keys, listed = {}, {}, 0
+    while value[listed + 1] ~= nil do -- # may count past a hole
+        listed = listed + 1
+    end
     for key in pairs(value) do
         keys[#keys + 1] = key
     end
     table.sort(keys, function(a, b)
+        if math.type(a) and math.type(b) then
+            return a < b
+        end
         return tostring(a) < tostring(b)
     end)
     for _, key in ipairs(keys) do
-        local name = math.type(key) == "integer" and (key <= #value and "" or ("[%d] = "):format(key)) or key .. " = "
-        parts[#parts + 1] = name .. write(value[key])
+        local name = math.type(key) == "integer" and (key <= listed and "" or ("[%d] = "):format(key)) or key .. " = "
+        parts[#parts + 1] = name .. sim.write(value[key])
     end
     return "{ " .. table.concat(parts, ", ") .. " }"
 end
@@ -48,7 +54,7 @@ function sim.seed(seed, steps)
     if problem then
         local short = pcall(shrink.shrink, tale, sim.problem)
         return ("seed %d: %s\n%s: %s\n%s"):format(seed, problem, short and "in short" or "not to be made short",
-            sim.problem(tale) or "nothing", write(tale))
+            sim.problem(tale) or "nothing", sim.write(tale))
     end
 end
 
