@@ -7,21 +7,24 @@ local load_tree = require "sutura.load_tree"
 
 require "sutura"
 
-local PATH, open = os.tmpname(), io.open
+local open, tmpname, remove = io.open, os.tmpname, os.remove
+local path
 
 -- What a tree file might do to this process and its files is not the loader's matter. It runs in a state of its own.
-io = { open = function(path) return open(path == PATH and path or "/dev/null", "rb") end } -- luacheck: ignore 121
+io = { open = function(name) return open(name == path and name or "/dev/null", "rb") end } -- luacheck: ignore 121
 os = { time = os.time, clock = os.clock, date = os.date } -- luacheck: ignore 121
 debug.sethook, debug.debug, package.loadlib, package.searchers = nil, nil, nil, {} -- luacheck: ignore 122 142
 
 return function(text)
-    local file = assert(open(PATH, "wb"))
+    path = tmpname()
+    local file = assert(open(path, "wb"))
     file:write(text)
     file:close()
     local type, find, sub, assert, string_format = type, string.find, string.sub, assert, string.format
-    local sup, problem = load_tree.load(core, PATH, { "argument" })
+    local sup, problem = load_tree.load(core, path, { "argument" })
+    remove(path)
     if not sup then
         assert(type(problem) == "string" and not find(problem, "%c"), string_format("the line %q", problem))
-        assert(sub(problem, 1, #PATH + 1) == PATH .. ":", problem)
+        assert(sub(problem, 1, #path + 1) == path .. ":", problem)
     end
 end, "a new state for each"
