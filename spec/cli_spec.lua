@@ -49,8 +49,6 @@ local function of_type(list, kind)
 end
 
 describe("the command", function()
-    after_each(command.forget)
-
     describe("with options", function()
         it("prints its version and its help", function()
             local version = command.run("--version")

@@ -83,7 +83,6 @@ describe("an error that is a table", function()
 
     it("is read so when it is the end of a tree file, and beneath a message", function()
         local result = command.run("check " .. command.file("error({ code = 5 })"))
-        command.forget()
         assert.matches(":1: {code = 5}\n$", result.err)
         assert.equal("the shop is closed: {code = 5}", tostring(sutura.wrap({ code = 5 }, "the shop is closed")))
     end)

@@ -2,7 +2,6 @@
 --
 -- The chat, with real guests over the loopback.
 
-local command = require "spec.support.command"
 local example = require "spec.support.example"
 local socket = require "cqueues.socket"
 
@@ -35,7 +34,6 @@ describe("the example that is a chat", function()
 
     after_each(function()
         server:stop()
-        command.forget()
     end)
 
     it("tells everybody what one says, and who comes and goes", function()

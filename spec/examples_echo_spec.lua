@@ -2,7 +2,6 @@
 --
 -- The echo server, with real clients over the loopback.
 
-local command = require "spec.support.command"
 local example = require "spec.support.example"
 local socket = require "cqueues.socket"
 
@@ -39,7 +38,6 @@ describe("the example that echoes", function()
 
     after_each(function()
         server:stop()
-        command.forget()
     end)
 
     it("gives every client its own lines back", function()

@@ -36,7 +36,6 @@ describe("the example that follows a log file", function()
 
     after_each(function()
         follower:stop()
-        command.forget()
     end)
 
     it("prints new lines, and a line in pieces when it is whole", function()

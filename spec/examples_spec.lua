@@ -28,8 +28,6 @@ local function read(path)
 end
 
 describe("the examples", function()
-    after_each(command.forget)
-
     it("begin with the one that the README shows", function()
         local code = read("examples/hello.lua"):match("\n(local sutura.*)")
         assert.is_truthy(read("README.md"):find("```lua\n" .. code .. "```", 1, true))

@@ -295,8 +295,6 @@ describe("collecting in every hook and at every wait", function()
 end)
 
 describe("the end of the Lua state", function()
-    after_each(child.forget)
-
     local RUNNING = [[
         local sutura = require "sutura"
         local function quiet() end

@@ -15,7 +15,6 @@ sleep 0.02
 kill -INT $PID
 wait $PID
 ]])
-    child.forget()
     return result
 end
 

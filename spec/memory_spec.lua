@@ -37,7 +37,6 @@ end
 
 local function run(program)
     local result = command.script(("exec %s %s"):format(HOST, command.file(PROLOGUE .. program)))
-    command.forget()
     return result
 end
 

@@ -298,8 +298,6 @@ describe("a program given to run", function()
 end)
 
 describe("a service that calls os.exit", function()
-    after_each(child.forget)
-
     it("ends the process with that status", function()
         local result = child.run([[
             local sutura = require "sutura"

@@ -339,7 +339,6 @@ describe("a wait is impossible, and says why,", function()
         ]])
         assert.matches("false\t.*'sleep' cannot wait in a coroutine that was resumed by another coroutine.resume than "
             .. "sutura's; use sutura.coroutine\n0.0\n", result.out)
-        child.forget()
     end)
 
     it("for something of another runtime", virtual.test(function()

@@ -30,8 +30,6 @@ local function blocks(seconds, options, before, prelude)
 end
 
 describe("the watchdog", function()
-    after_each(child.forget)
-
     it("names on stderr who keeps the thread, after a second, and the tree goes on when it comes back", function()
         local result = blocks(1.4)
         assert.equal(0, result.code)

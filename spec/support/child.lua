@@ -28,6 +28,4 @@ function child.run(program)
     return child.script(program, "exec $LUA_PROGRAM")
 end
 
-child.forget = command.forget
-
 return child

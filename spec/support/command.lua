@@ -23,7 +23,7 @@ await() {
 
 local files = {}
 
---- A new file with this content; `command.forget` removes it.
+--- A new file with this content; it goes when the spec ends.
 ---@param content string
 ---@return string path
 function command.file(content)
@@ -34,7 +34,7 @@ function command.file(content)
     return path
 end
 
---- Removes the files that were made.
+--- Removes the files that were made; spec/support/helper.lua calls it.
 function command.forget()
     for _, path in ipairs(files) do
         os.remove(path)

@@ -4,6 +4,7 @@
 -- them run under Lua's other collector; and the state is closed at the end, for a leak checker.
 
 local busted = require "busted"
+local command = require "spec.support.command"
 local leaks = require "spec.support.leaks"
 local sutura = require "sutura"
 
@@ -28,6 +29,7 @@ busted.before_each(function()
 end)
 
 busted.after_each(function()
+    command.forget()
     local left = leaks.since(before)
     if left then
         error("the spec has left behind: " .. left, 0)

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 --
--- What a spec leaves behind: descriptors (a loop that is open has some), references of the registry, and coroutines of
--- services in any runtime that is still there. It counts them; it knows nothing of busted.
+-- What a spec leaves behind: descriptors (a loop that is open has some), references of the registry, coroutines of
+-- services in any runtime that is still there, and files that os.tmpname has named. It counts them; it knows nothing of
+-- busted.
 
 local core = require "sutura.core"
 local lfs = require "lfs"
@@ -49,12 +50,29 @@ local function coroutines()
     return count
 end
 
+local given, tmpname = {}, os.tmpname
+
+rawset(os, "tmpname", function()
+    given[#given + 1] = tmpname()
+    return given[#given]
+end)
+
+-- Those that are there, be they files or directories. The names of others are done with.
+local function files()
+    for i = #given, 1, -1 do
+        if not lfs.attributes(given[i]) then
+            table.remove(given, i)
+        end
+    end
+    return #given
+end
+
 --- What there is, after what is garbage has gone.
 ---@return table<string, integer>
 function leaks.count()
     collectgarbage()
     collectgarbage() -- what finalizers have let go
-    return { descriptors = descriptors(), references = references(), coroutines = coroutines() }
+    return { descriptors = descriptors(), references = references(), coroutines = coroutines(), files = files() }
 end
 
 local function more(before)

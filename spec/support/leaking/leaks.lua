@@ -8,6 +8,8 @@ local sutura = require "sutura"
 local kept = {}
 
 describe("a spec", function()
+    teardown(function() os.remove(kept[#kept]) end)
+
     it("leaves a descriptor", function()
         kept[#kept + 1] = io.open("/dev/null")
     end)
@@ -32,6 +34,10 @@ describe("a spec", function()
         sup:serve_background()
         rt:settle()
         kept[#kept + 1] = rt
+    end)
+
+    it("leaves a file", function()
+        kept[#kept + 1] = os.tmpname()
     end)
 
     it("leaves nothing", function()
