@@ -271,6 +271,37 @@ describe("a token", function()
         end
     end))
 
+    it("takes no memory when nobody has it any more #thousands", in_time(function(rt)
+        local sup, kept = rt:supervisor("a", quiet()), {}
+        local function bytes()
+            collectgarbage()
+            collectgarbage()
+            return collectgarbage("count") * 1024
+        end
+        local function have(count)
+            local tokens = {}
+            for i = 1, count do
+                tokens[i] = sup:add("w", sleeper)
+            end
+            collectgarbage()
+            for i, token in ipairs(tokens) do
+                if i % 2000 == 0 then
+                    kept[#kept + 1] = token
+                else
+                    sup:remove(token)
+                end
+            end
+        end
+        local before = bytes()
+        have(20000)
+        local left = bytes() - before
+        assert.is_true(left < 20000, ("20,000 tokens left %d bytes behind"):format(left))
+        for i, child in ipairs(sup:children()) do
+            assert.is_true(rawequal(kept[i], child.token))
+        end
+        assert.equal(10, #sup:children())
+    end))
+
     it("is that one in each of two runtimes", function()
         local rts, tokens = {}, {}
         for i = 1, 2 do

@@ -8,6 +8,7 @@
 #include "lua/signal.h"
 #include "lua/snapshot.h"
 #include "lua/supervisor.h"
+#include "lua/token_table.h"
 #include "lua/wait.h"
 #include "rt/notice.h"
 
@@ -162,15 +163,6 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-static void weak_slot(lua_State *L, enum sut_registry_slot slot, const char *mode) {
-    lua_newtable(L);
-    lua_createtable(L, 0, 1);
-    lua_pushstring(L, mode);
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-    sut_slot_set(L, slot);
-}
-
 /* When the state is being closed, nothing of ours calls into Lua any more. */
 static int state_gc(lua_State *L) {
     struct sut_lua *self = lua_touserdata(L, 1);
@@ -212,13 +204,13 @@ int luaopen_sutura_core(lua_State *L) {
     luaL_checkversion(L);
     ignore_sigpipe();
     (void)push_state(L);
-    weak_slot(L, SUT_SLOT_TOKENS, "v");
-    weak_slot(L, SUT_SLOT_OBJECTS, "v");
-    weak_slot(L, SUT_SLOT_SHIELDS, "k");
+    sut_slot_set_weak(L, SUT_SLOT_OBJECTS, "v");
+    sut_slot_set_weak(L, SUT_SLOT_SHIELDS, "k");
     lua_pushvalue(L, -1);
     lua_pushcclosure(L, sut_on_raise, 1);
     sut_slot_set(L, SUT_SLOT_ON_RAISE);
     sut_open_supervisor(L);
+    sut_open_token_table(L);
     sut_open_token(L);
     sut_open_handle(L);
     sut_open_runtime(L);

@@ -31,6 +31,15 @@ void sut_slot_set(lua_State *L, enum sut_registry_slot slot) {
     lua_pop(L, 1);
 }
 
+void sut_slot_set_weak(lua_State *L, enum sut_registry_slot slot, const char *mode) {
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushstring(L, mode);
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    sut_slot_set(L, slot);
+}
+
 void sut_type_is(lua_State *L, struct sut_lua *self, enum sut_type type) {
     self->metatables[type] = lua_topointer(L, -1);
 }

@@ -53,6 +53,12 @@ struct sut_ended {
     int odd;           /* enum sut_odd_end, or 0 */
 };
 
+/* The weak table of tokens: csrc/lua/token_table.c. */
+struct sut_token_table {
+    uint64_t entered;  /* since the table was made */
+    uint64_t watch_at; /* how many make a look due; UINT64_MAX while one is to come */
+};
+
 struct sut_lua {
     lua_State *main;                    /* the main thread */
     lua_State *from;                    /* who called into the step under way, else main */
@@ -67,6 +73,7 @@ struct sut_lua {
     struct sut_trace trace;             /* of the latest raise */
     enum sut_rethrow rethrow;
     struct sut_ended ended;
+    struct sut_token_table tokens;
     const void *entered;      /* the token that was entered last by an id to come, */
     struct sut_id entered_as; /* and that id */
     bool has_variables;       /* the registry holds locals and upvalues of the latest raise */
@@ -96,10 +103,11 @@ enum sut_registry_slot {
     SUT_SLOT_DEFAULT_HOOK, /* of supervisors that have none */
     SUT_SLOT_CONTEXT,      /* the metatables of contexts, and of services' contexts */
     SUT_SLOT_SERVICE_CONTEXT,
-    SUT_SLOT_SHIELDS, /* weak: nested coroutine -> shields it is inside */
-    SUT_SLOT_SHIELD,  /* the variable to be closed of every shield */
-    SUT_SLOT_TOKEN,   /* the metatable of tokens */
-    SUT_SLOTS = SUT_SLOT_TOKEN
+    SUT_SLOT_SHIELDS,     /* weak: nested coroutine -> shields it is inside */
+    SUT_SLOT_SHIELD,      /* the variable to be closed of every shield */
+    SUT_SLOT_TOKEN,       /* the metatable of tokens */
+    SUT_SLOT_TOKEN_WATCH, /* and of what watches their table */
+    SUT_SLOTS = SUT_SLOT_TOKEN_WATCH
 };
 
 /* Pushes the userdata of the state's structure, or keeps the one on the top, which is popped; that
@@ -111,7 +119,10 @@ void sut_keep_state(lua_State *L);
 void sut_slot_get(lua_State *L, enum sut_registry_slot slot);
 void sut_slot_set(lua_State *L, enum sut_registry_slot slot);
 
-/* The same for a function of the module that has the structure as upvalue 1. */
+/* Puts an empty weak table there. May raise for memory. */
+void sut_slot_set_weak(lua_State *L, enum sut_registry_slot slot, const char *mode);
+
+/* As sut_slot_get, for a function of the module that has the structure as upvalue 1. */
 static inline void sut_slot_here(lua_State *L, enum sut_registry_slot slot) {
     (void)lua_getiuservalue(L, lua_upvalueindex(1), (int)slot);
 }

@@ -6,6 +6,7 @@
  * service leaves the tree its path is written into the token.
  */
 #include "lua/supervisor.h"
+#include "lua/token_table.h"
 
 #include "core/alloc.h"
 
@@ -152,16 +153,14 @@ void sut_path_text(const struct sut_supervisor *sup, const struct sut_service *s
 
 /* ---- tokens ---- */
 
-/* The trees of two runtimes give their services the same ids, so a token is entered under both. */
-static lua_Integer key_of(const struct sut_tree *tree, struct sut_id id) {
-    return (lua_Integer)(id.value ^ (uint64_t)(uintptr_t)tree);
-}
-
 static int register_token(lua_State *L) {
-    struct sut_token *token = lua_touserdata(L, 1);
+    const struct sut_token *token = lua_touserdata(L, 1);
+    struct sut_lua *self;
+    sut_push_state(L);
+    self = lua_touserdata(L, -1);
+    lua_pop(L, 1);
     sut_slot_get(L, SUT_SLOT_TOKENS);
-    lua_pushvalue(L, 1);
-    lua_rawseti(L, 2, key_of(token->tree, token->id));
+    sut_token_enter(L, self, token->tree, token->id);
     return 0;
 }
 
@@ -201,22 +200,18 @@ struct sut_token *sut_push_empty_token(lua_State *L, int sup_index) {
         ((const struct sut_lua_supervisor *)lua_touserdata(L, sup_index))->rt->self;
     sut_slot_here(L, SUT_SLOT_TOKEN);
     lua_setmetatable(L, -2);
-    sut_slot_here(L, SUT_SLOT_TOKENS);
-    lua_pushvalue(L, -2);
     self->entered_as = sut_slot_next(&token->tree->slots);
     self->entered = token;
-    lua_rawseti(L, -2, key_of(token->tree, self->entered_as));
-    lua_pop(L, 1);
+    sut_slot_here(L, SUT_SLOT_TOKENS);
+    sut_token_enter(L, self, token->tree, self->entered_as);
     return token;
 }
 
 /* Pushes the token of the id that somebody has; otherwise false, and nothing. */
 static bool push_known(lua_State *L, const struct sut_tree *tree, struct sut_id id) {
     const struct sut_token *token;
-    sut_slot_get(L, SUT_SLOT_TOKENS);
-    (void)lua_rawgeti(L, -1, key_of(tree, id));
+    sut_token_entered(L, tree, id);
     token = lua_touserdata(L, -1);
-    lua_remove(L, -2);
     if (token && token->tree == tree && token->id.value == id.value) return true;
     lua_pop(L, 1);
     return false;
@@ -265,9 +260,9 @@ static int remember_path(lua_State *L) {
 void sut_token_outlives(struct sut_lua_runtime *rt, struct sut_service *service) {
     char why[64];
     bool known;
-    sut_slot_get(rt->hooks, SUT_SLOT_TOKENS);
-    known = lua_rawgeti(rt->hooks, -1, key_of(service->parent->tree, service->id)) != LUA_TNIL;
-    lua_pop(rt->hooks, 2);
+    sut_token_entered(rt->hooks, service->parent->tree, service->id);
+    known = !lua_isnil(rt->hooks, -1);
+    lua_pop(rt->hooks, 1);
     if (known) (void)sut_call(rt, remember_path, service, why, sizeof why);
 }
 
