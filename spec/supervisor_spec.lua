@@ -271,6 +271,26 @@ describe("a token", function()
         end
     end))
 
+    it("keeps no supervisor alive, and prints its path when that is gone", function()
+        local rt <close> = sutura.runtime { clock = "virtual" }
+        local gone = setmetatable({}, { __mode = "v" })
+        local function token_alone(runtime)
+            gone[#gone + 1] = runtime:supervisor("a", quiet())
+            return gone[#gone]:add("w", sleeper)
+        end
+        local elsewhere = sutura.runtime { clock = "virtual" }
+        local token, foreign, other = token_alone(rt), token_alone(elsewhere), rt:supervisor("b", quiet())
+        elsewhere:close()
+        collectgarbage()
+        collectgarbage()
+        assert.is_nil(next(gone))
+        assert.equal("a/w", tostring(token))
+        assert.is_false(token == foreign)
+        assert.is_false(token == other:add("w", sleeper))
+        assert.same({ n = 2, nil, sutura.ERR_WRONG_SUPERVISOR }, table.pack(other:remove(token)))
+        assert.has_error(function() other:remove(foreign) end, "'remove': the token belongs to another runtime")
+    end)
+
     it("takes no memory when nobody has it any more #thousands", in_time(function(rt)
         local sup, kept = rt:supervisor("a", quiet()), {}
         local function bytes()

@@ -194,6 +194,7 @@ static struct sut_lua_runtime *push_runtime(lua_State *L, struct sut_lua *self,
     memset(rt, 0, sizeof *rt);
     sut_runtime_init(&rt->rt, &above, clock);
     rt->self = self;
+    rt->serial = ++self->last_runtime;
     rt->rt.watchdog = &self->preempt.watchdog;
     if (clock == SUT_CLOCK_REAL) rt->rt.slice_ns = sut_ns(SLICE_S);
     start_lists(rt);

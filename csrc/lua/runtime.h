@@ -16,6 +16,8 @@
 struct sut_lua_runtime {
     struct sut_runtime rt; /* first: the runner's pointer is ours */
     struct sut_lua *self;
+    uint32_t serial;             /* its own in the state */
+    uint32_t last_supervisor;    /* how many supervisors it has had */
     uint8_t number;              /* in sut_lua.homes; 0 when there were too many */
     lua_State *hooks;            /* where hooks and other callbacks of steps run */
     bool calling;                /* that thread runs */

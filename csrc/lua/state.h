@@ -69,6 +69,7 @@ struct sut_lua {
     struct sut_lua_runtime *fallback;   /* the default runtime; NULL until first needed */
     struct sut_lua_runtime *homes[256]; /* by sut_lua_runtime.number; 0 is nobody's */
     uint8_t last_home;                  /* the number given last */
+    uint32_t last_runtime;              /* how many runtimes there have been */
     const void *metatables[SUT_TYPES];  /* which the state keeps */
     struct sut_trace trace;             /* of the latest raise */
     enum sut_rethrow rethrow;
@@ -107,7 +108,8 @@ enum sut_registry_slot {
     SUT_SLOT_SHIELD,      /* the variable to be closed of every shield */
     SUT_SLOT_TOKEN,       /* the metatable of tokens */
     SUT_SLOT_TOKEN_WATCH, /* and of what watches their table */
-    SUT_SLOTS = SUT_SLOT_TOKEN_WATCH
+    SUT_SLOT_PATHS,       /* weak: token -> path of the service, which is gone */
+    SUT_SLOTS = SUT_SLOT_PATHS
 };
 
 /* Pushes the userdata of the state's structure, or keeps the one on the top, which is popped; that

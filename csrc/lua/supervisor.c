@@ -64,6 +64,7 @@ static struct sut_lua_supervisor *push_new(lua_State *L, struct sut_lua_runtime 
     if (!sup->name) luaL_error(L, "not enough memory");
     sup->name_length = lua_rawlen(L, name);
     sup->plain = sut_name_is_plain(sup->name, sup->name_length);
+    sup->serial = (uint64_t)rt->serial << 32 | ++rt->last_supervisor;
     sut_list_append(&rt->supervisors, &sup->all);
     sut_keep_object(L);
     return sup;
@@ -142,6 +143,9 @@ void sut_supervisor_give_up(struct sut_lua_supervisor *sup) {
 
 /* Nothing of it runs any more when Lua collects it, or the whole state is being closed. */
 static int supervisor_gc(lua_State *L) {
+    lua_pushcfunction(L, sut_tokens_outlive);
+    lua_pushvalue(L, 1);
+    (void)lua_pcall(L, 1, 0, 0);
     sut_supervisor_give_up(lua_touserdata(L, 1));
     return 0;
 }

@@ -36,6 +36,7 @@ struct sut_template;
 
 struct sut_lua_supervisor {
     struct sut_supervisor core; /* first */
+    uint64_t serial;            /* its own in the state; the upper half is its runtime's */
     struct sut_lua_runtime *rt;
     struct sut_list all;               /* in sut_lua_runtime.supervisors */
     struct sut_list waiters;           /* sut_coroutine.task.node: until it has terminated */
@@ -55,11 +56,12 @@ struct sut_lua_supervisor {
     bool context_ended; /* it stops because its serve context has ended */
 };
 
-/* Names one service of one supervisor for ever. Uservalue 1: the supervisor; 2: its path, once the
- * service is gone. */
+/* Names one service of one supervisor for ever. It keeps neither alive, and has no uservalue: most
+ * are garbage at once. */
 struct sut_token {
     struct sut_id id;
-    const struct sut_tree *tree; /* only compared */
+    const struct sut_lua_supervisor *sup; /* which may be gone: only compared */
+    uint64_t serial;                      /* of that supervisor */
 };
 
 static inline struct sut_lua_supervisor *sut_supervisor_of(struct sut_supervisor *core) {
@@ -105,6 +107,10 @@ void sut_fill_token(lua_State *L, struct sut_token *token, const struct sut_serv
 /* The service is about to leave the tree: a token that somebody keeps goes on printing its path.
  * Never raises. */
 void sut_token_outlives(struct sut_lua_runtime *rt, struct sut_service *service);
+
+/* The same for all children of the supervisor at index 1, which is being collected. A function of
+ * Lua's; may raise for memory. */
+int sut_tokens_outlive(lua_State *L);
 
 /* What the path of a supervisor hangs from: its place, or the object that contains it, or NULL.
  * Going up by it always comes to an end. */

@@ -153,6 +153,12 @@ void sut_path_text(const struct sut_supervisor *sup, const struct sut_service *s
 
 /* ---- tokens ---- */
 
+static uint32_t runtime_of(uint64_t serial) { return (uint32_t)(serial >> 32); }
+
+static uint64_t serial_of(const struct sut_service *service) {
+    return sut_supervisor_of(service->parent)->serial;
+}
+
 static int register_token(lua_State *L) {
     const struct sut_token *token = lua_touserdata(L, 1);
     struct sut_lua *self;
@@ -160,7 +166,7 @@ static int register_token(lua_State *L) {
     self = lua_touserdata(L, -1);
     lua_pop(L, 1);
     sut_slot_get(L, SUT_SLOT_TOKENS);
-    sut_token_enter(L, self, token->tree, token->id);
+    sut_token_enter(L, self, runtime_of(token->serial), token->id);
     return 0;
 }
 
@@ -171,73 +177,80 @@ static void enter_token(lua_State *L) {
     if (lua_pcall(L, 1, 0, 0) != LUA_OK) lua_pop(L, 1);
 }
 
-/* Of the supervisor at the index; still without its metatable. */
-static struct sut_token *push_bare_token(lua_State *L, int sup_index) {
-    const struct sut_lua_supervisor *sup = lua_touserdata(L, sup_index);
-    struct sut_token *token = lua_newuserdatauv(L, sizeof *token, 2);
-    token->id.value = 0;
-    token->tree = sup->core.tree;
-    lua_pushvalue(L, sup_index);
-    (void)lua_setiuservalue(L, -2, 1);
+/* Still without its metatable. */
+static struct sut_token *push_bare_token(lua_State *L, const struct sut_lua_supervisor *sup) {
+    struct sut_token *token = lua_newuserdatauv(L, sizeof *token, 0);
+    *token = (struct sut_token){.sup = sup, .serial = sup->serial};
     return token;
 }
 
-static struct sut_token *push_token(lua_State *L, const struct sut_supervisor *sup) {
-    struct sut_token *token;
-    sut_push_object(L, sup);
-    token = push_bare_token(L, lua_gettop(L));
+static struct sut_token *push_token(lua_State *L, const struct sut_lua_supervisor *sup,
+                                    struct sut_id id) {
+    struct sut_token *token = push_bare_token(L, sup);
+    token->id = id;
     sut_slot_get(L, SUT_SLOT_TOKEN);
     lua_setmetatable(L, -2);
-    lua_remove(L, -2);
     return token;
 }
 
 /* It is entered under the id that the service is going to have, as long as nothing else is added
  * before. Without an id of its own nobody takes it for that service's. */
 struct sut_token *sut_push_empty_token(lua_State *L, int sup_index) {
-    struct sut_token *token = push_bare_token(L, sup_index);
-    struct sut_lua *self =
-        ((const struct sut_lua_supervisor *)lua_touserdata(L, sup_index))->rt->self;
+    const struct sut_lua_supervisor *sup = lua_touserdata(L, sup_index);
+    struct sut_token *token = push_bare_token(L, sup);
+    struct sut_lua *self = sup->rt->self;
     sut_slot_here(L, SUT_SLOT_TOKEN);
     lua_setmetatable(L, -2);
-    self->entered_as = sut_slot_next(&token->tree->slots);
+    self->entered_as = sut_slot_next(&sup->core.tree->slots);
     self->entered = token;
     sut_slot_here(L, SUT_SLOT_TOKENS);
-    sut_token_enter(L, self, token->tree, self->entered_as);
+    sut_token_enter(L, self, runtime_of(token->serial), self->entered_as);
     return token;
 }
 
+/* The same service, by whichever of its tokens. */
+static bool names(const struct sut_token *token, uint32_t runtime, struct sut_id id) {
+    return runtime_of(token->serial) == runtime && token->id.value == id.value;
+}
+
 /* Pushes the token of the id that somebody has; otherwise false, and nothing. */
-static bool push_known(lua_State *L, const struct sut_tree *tree, struct sut_id id) {
+static bool push_known(lua_State *L, uint64_t serial, struct sut_id id) {
     const struct sut_token *token;
-    sut_token_entered(L, tree, id);
+    sut_token_entered(L, runtime_of(serial), id);
     token = lua_touserdata(L, -1);
-    if (token && token->tree == tree && token->id.value == id.value) return true;
+    if (token && names(token, runtime_of(serial), id)) return true;
     lua_pop(L, 1);
     return false;
+}
+
+/* Keeps the path on the top, which is popped, for the token below it. May raise for memory. */
+static void keep_path(lua_State *L) {
+    sut_slot_get(L, SUT_SLOT_PATHS);
+    lua_pushvalue(L, -3);
+    lua_rotate(L, -3, -1);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
 }
 
 void sut_push_told_token(lua_State *L, const struct sut_lua_supervisor *sup, struct sut_id id) {
     struct sut_service *service = sup->name ? sut_slot_find(&sup->core.tree->slots, id) : NULL;
     if (service) {
         sut_push_token(L, service);
-    } else if (!push_known(L, sup->core.tree, id)) {
-        push_token(L, &sup->core)->id = id;
+    } else if (!push_known(L, sup->serial, id)) {
+        (void)push_token(L, sup, id);
         lua_pushvalue(L, -2);
-        (void)lua_setiuservalue(L, -2, 2);
+        keep_path(L);
         enter_token(L);
     }
 }
 
 void sut_push_token(lua_State *L, struct sut_service *service) {
-    struct sut_token *token;
-    if (push_known(L, service->parent->tree, service->id)) return;
-    token = push_token(L, service->parent);
-    token->id = service->id;
+    if (push_known(L, serial_of(service), service->id)) return;
+    (void)push_token(L, sut_supervisor_of(service->parent), service->id);
     if (!sut_slot_find(&service->parent->tree->slots,
                        service->id)) { /* asked for by its last event */
         sut_push_path(L, service->parent, service);
-        (void)lua_setiuservalue(L, -2, 2);
+        keep_path(L);
     }
     enter_token(L);
 }
@@ -248,46 +261,68 @@ void sut_fill_token(lua_State *L, struct sut_token *token, const struct sut_serv
     if (self->entered != token || self->entered_as.value != token->id.value) enter_token(L);
 }
 
-/* Keeps the path for a token that outlives its service. */
-static int remember_path(lua_State *L) {
-    struct sut_service *service = lua_touserdata(L, 1);
-    if (!push_known(L, service->parent->tree, service->id)) return 0;
+/* ---- tokens that outlive their services ---- */
+
+static void outlive(lua_State *L, const struct sut_service *service) {
+    if (!push_known(L, serial_of(service), service->id)) return;
     sut_push_path(L, service->parent, service);
-    (void)lua_setiuservalue(L, -2, 2);
+    keep_path(L);
+    lua_pop(L, 1);
+}
+
+static int outlive_one(lua_State *L) {
+    outlive(L, lua_touserdata(L, 1));
     return 0;
 }
 
 void sut_token_outlives(struct sut_lua_runtime *rt, struct sut_service *service) {
     char why[64];
     bool known;
-    sut_token_entered(rt->hooks, service->parent->tree, service->id);
+    sut_token_entered(rt->hooks, rt->serial, service->id);
     known = !lua_isnil(rt->hooks, -1);
     lua_pop(rt->hooks, 1);
-    if (known) (void)sut_call(rt, remember_path, service, why, sizeof why);
+    if (known) (void)sut_call(rt, outlive_one, service, why, sizeof why);
 }
+
+int sut_tokens_outlive(lua_State *L) {
+    const struct sut_lua_supervisor *sup = lua_touserdata(L, 1);
+    for (struct sut_service *service = sup->name ? sut_supervisor_first(&sup->core) : NULL; service;
+         service = sut_service_next(service))
+        outlive(L, service);
+    return 0;
+}
+
+/* ---- what can be done with a token ---- */
 
 static struct sut_token *check_token(lua_State *L, int arg) {
     return luaL_checkudata(L, arg, SUT_TOKEN_TYPE);
 }
 
-static int token_tostring(lua_State *L) {
-    struct sut_token *token = check_token(L, 1);
-    struct sut_lua_supervisor *sup;
-    struct sut_service *service = NULL;
-    (void)lua_getiuservalue(L, 1, 1);
+/* The service, if it is in the tree still. */
+static struct sut_service *find_service(lua_State *L, const struct sut_token *token) {
+    const struct sut_lua_supervisor *sup;
+    sut_push_object(L, token->sup);
     sup = sut_to_supervisor(L, -1);
-    if (sup && sup->name) service = sut_slot_find(&sup->core.tree->slots, token->id);
-    if (service)
+    lua_pop(L, 1);
+    if (!sup || sup->serial != token->serial || !sup->name) return NULL;
+    return sut_slot_find(&sup->core.tree->slots, token->id);
+}
+
+static int token_tostring(lua_State *L) {
+    const struct sut_service *service = find_service(L, check_token(L, 1));
+    if (service) {
         sut_push_path(L, service->parent, service);
-    else if (lua_getiuservalue(L, 1, 2) != LUA_TSTRING)
-        lua_pushliteral(L, "a service that is gone");
+        return 1;
+    }
+    sut_slot_get(L, SUT_SLOT_PATHS);
+    lua_pushvalue(L, 1);
+    if (lua_rawget(L, -2) != LUA_TSTRING) lua_pushliteral(L, "a service that is gone");
     return 1;
 }
 
 static int token_eq(lua_State *L) {
-    struct sut_token *left = check_token(L, 1);
-    struct sut_token *right = check_token(L, 2);
-    lua_pushboolean(L, left->id.value == right->id.value && left->tree == right->tree);
+    const struct sut_token *right = check_token(L, 2);
+    lua_pushboolean(L, names(check_token(L, 1), runtime_of(right->serial), right->id));
     return 1;
 }
 
@@ -304,20 +339,16 @@ void sut_open_token(lua_State *L) {
 
 /* ---- arguments ---- */
 
-static struct sut_service *by_token(lua_State *L, struct sut_lua_supervisor *sup, int arg,
+static struct sut_service *by_token(lua_State *L, const struct sut_lua_supervisor *sup, int arg,
                                     const char *fn) {
-    struct sut_token *token = lua_touserdata(L, arg);
+    const struct sut_token *token = lua_touserdata(L, arg);
     struct sut_service *service;
-    struct sut_lua_supervisor *owner;
-    (void)lua_getiuservalue(L, arg, 1);
-    owner = sut_to_supervisor(L, -1);
-    if (!owner || owner != sup) {
-        if (owner && owner->rt != sup->rt)
-            luaL_error(L, "'%s': the token belongs to another runtime", fn);
+    if (runtime_of(token->serial) != runtime_of(sup->serial))
+        luaL_error(L, "'%s': the token belongs to another runtime", fn);
+    if (token->serial != sup->serial) {
         (void)sut_fail(L, SUT_ERR_WRONG_SUPERVISOR);
         return NULL;
     }
-    lua_pop(L, 1);
     service = sut_tree_find(sup->core.tree, token->id);
     if (!service) (void)sut_fail(L, SUT_ERR_UNKNOWN_SERVICE);
     return service;
@@ -340,6 +371,8 @@ struct sut_service *sut_find_service(lua_State *L, struct sut_lua_supervisor *su
 
 struct sut_service *sut_find_retired(lua_State *L, const struct sut_lua_supervisor *sup, int arg) {
     const struct sut_token *token = luaL_testudata(L, arg, SUT_TOKEN_TYPE);
-    struct sut_service *service = token ? sut_slot_find(&sup->core.tree->slots, token->id) : NULL;
-    return service && service->retired && service->parent == &sup->core ? service : NULL;
+    struct sut_service *service;
+    if (!token || token->serial != sup->serial) return NULL;
+    service = sut_slot_find(&sup->core.tree->slots, token->id);
+    return service && service->retired ? service : NULL;
 }
