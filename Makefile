@@ -184,7 +184,7 @@ sim: all ## play random stories against the reference model; SEEDS=n, BASE=n
 
 test-oom: ## let every request for memory fail in turn: one, two in a row, and all from there on
 	@scripts/deps.sh test
-	@+scripts/test.sh sweep
+	@+LIMIT=$${LIMIT:-3600} scripts/test.sh sweep
 
 test-faults: ## let system calls fail in turn (by strace), and descriptors and the log run out
 	@scripts/deps.sh test faults
