@@ -96,6 +96,8 @@ return {
         from = "if (after == SUT_AFTER_KEEP) service->first = false;", to = "" }),
     core("stopping.c", { name = "new-life-lets-go-of-an-old-run", spec = "serve_spec",
         from = "if (revives || !sut", to = "if (!sut" }),
+    core("startup.c", { name = "walk-has-come-by-who-failed", spec = "update_spec",
+        from = "if (sup->walking) sup->walk = sut_supervisor_first(sup);", to = "" }),
     core("startup.c", { name = "new-life-takes-every-old-run", spec = "serve_spec",
         from = "else if (comes_along(service)) /*", to = "else if (true) /*" }),
     core("stopping.c", { name = "start-waits-for-the-end-of-who-shall-not-start", spec = "ready_spec",

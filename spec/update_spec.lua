@@ -142,6 +142,25 @@ describe("the next failure goes by an update of", function()
         assert.equal("a running, b running, c running", states(sup))
     end))
 
+    it("strategy while children start: who has failed keeps those behind it waiting", in_each({
+        ["by none"] = { "one_for_one", "b c" }, ["by those behind"] = { "rest_for_one", "b" },
+    }, function(rt, case)
+        local sup, begins, contexts = new(rt, "sup", {}), {}, {}
+        sup:add { name = "a", run = function() error("a") end, backoff = { min = 50 } }
+        for _, name in ipairs { "b", "c" } do
+            sup:add { name = name, ready = "notify", run = function(ctx)
+                begins[#begins + 1], contexts[name] = name, ctx
+                ctx:wait()
+            end }
+        end
+        sup:serve_background()
+        settle()
+        sup:update { strategy = case[1] }
+        contexts.b:ready()
+        settle()
+        assert.equal(case[2], table.concat(begins, " "))
+    end))
+
     it("stop_order, where a group restarts", in_time(function(rt)
         local sup, actors = served(rt, { strategy = "one_for_all" }, { "a" })
         for _, name in ipairs { "b", "c" } do

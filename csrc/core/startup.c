@@ -91,6 +91,12 @@ void sut_supervisor_turn_back(const struct sut_service *service, bool kept_waiti
         sup->walk = sut_supervisor_first(sup);
 }
 
+/* Who failed may keep those behind it waiting from now on, and the walk may have come by it. */
+void sut_supervisor_set_strategy(struct sut_supervisor *sup, enum sut_strategy strategy) {
+    sup->strategy = (uint8_t)strategy;
+    if (sup->walking) sup->walk = sut_supervisor_first(sup);
+}
+
 static void begin_pass(struct sut_supervisor *sup) {
     sup->blocked = false;
     sup->at = sup->walk;

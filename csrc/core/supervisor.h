@@ -179,6 +179,7 @@ void sut_supervisor_launch(struct sut_service *service);
 void sut_supervisor_advance(struct sut_supervisor *top);
 void sut_supervisor_look(struct sut_supervisor *sup);
 void sut_supervisor_turn_back(const struct sut_service *service, bool kept_waiting);
+void sut_supervisor_set_strategy(struct sut_supervisor *sup, enum sut_strategy strategy);
 void sut_supervisor_ready(struct sut_supervisor *sup);
 
 /* group.c: restarting what the strategy says together with the child, and going on with that. */

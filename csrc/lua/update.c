@@ -103,6 +103,7 @@ void sut_configure(lua_State *L, int spec, struct sut_lua_supervisor *sup) {
     struct sut_supervisor *core = &sup->core;
     int64_t backoff_ns = core->backoff_ns;
     bool lifecycle_events = core->lifecycle_events;
+    uint8_t strategy = core->strategy;
     struct sut_policy policy;
     core->tree->now_ns = sut_runtime_now(&sup->rt->rt);
     read_time(L, spec, "failure_backoff", &backoff_ns);
@@ -118,7 +119,8 @@ void sut_configure(lua_State *L, int spec, struct sut_lua_supervisor *sup) {
     set_lifecycle_events(core, lifecycle_events);
     read_history(L, spec, &sup->history);
     read_word(L, spec, "stop_order", orders, &core->stop_order);
-    read_word(L, spec, "strategy", strategies, &core->strategy);
+    read_word(L, spec, "strategy", strategies, &strategy);
+    sut_supervisor_set_strategy(core, (enum sut_strategy)strategy);
     read_word(L, spec, "auto_shutdown", shutdowns, &core->auto_shutdown);
 }
 
