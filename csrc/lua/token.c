@@ -184,13 +184,10 @@ static struct sut_token *push_bare_token(lua_State *L, const struct sut_lua_supe
     return token;
 }
 
-static struct sut_token *push_token(lua_State *L, const struct sut_lua_supervisor *sup,
-                                    struct sut_id id) {
-    struct sut_token *token = push_bare_token(L, sup);
-    token->id = id;
+static void push_token(lua_State *L, const struct sut_lua_supervisor *sup, struct sut_id id) {
+    push_bare_token(L, sup)->id = id;
     sut_slot_get(L, SUT_SLOT_TOKEN);
     lua_setmetatable(L, -2);
-    return token;
 }
 
 /* It is entered under the id that the service is going to have, as long as nothing else is added
@@ -237,7 +234,7 @@ void sut_push_told_token(lua_State *L, const struct sut_lua_supervisor *sup, str
     if (service) {
         sut_push_token(L, service);
     } else if (!push_known(L, sup->serial, id)) {
-        (void)push_token(L, sup, id);
+        push_token(L, sup, id);
         lua_pushvalue(L, -2);
         keep_path(L);
         enter_token(L);
@@ -246,7 +243,7 @@ void sut_push_told_token(lua_State *L, const struct sut_lua_supervisor *sup, str
 
 void sut_push_token(lua_State *L, struct sut_service *service) {
     if (push_known(L, serial_of(service), service->id)) return;
-    (void)push_token(L, sut_supervisor_of(service->parent), service->id);
+    push_token(L, sut_supervisor_of(service->parent), service->id);
     if (!sut_slot_find(&service->parent->tree->slots,
                        service->id)) { /* asked for by its last event */
         sut_push_path(L, service->parent, service);
