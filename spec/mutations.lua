@@ -589,6 +589,8 @@ return {
         from = "if (co->struck) arm(&self->preempt, inner, 1);", to = "" }),
     ring("hog.c", { name = "every-overrun-is-told", spec = "preempt_spec",
         from = "if (!is_power_of_two(in_a_row) || sut", to = "if (sut" }),
+    ring("hog.c", { name = "a-wait-ends-no-row", spec = "preempt_spec",
+        from = "extras->hogs.gave_way + 1 != resumes", to = "extras->hogs.resume + 1 != resumes" }),
     ring("hog.c", { name = "nobody-is-unkillable", spec = "watchdog_spec",
         from = "if (rt->rt.clock != SUT_CLOCK_REAL || !core->kill) return SUT_NEVER;", to = "return SUT_NEVER;" }),
     ring("cpu_share.c", { name = "a-share-is-no-limit", spec = "fairness_spec",

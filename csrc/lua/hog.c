@@ -85,11 +85,16 @@ static uint32_t count(struct sut_lua_service *service, int64_t ran_ns) {
     struct sut_extras *extras = sut_service_extras(service);
     uint32_t resumes = service->co.resumes;
     if (!extras) return 0;
-    if (extras->hogs.resume + 1 != resumes && extras->hogs.resume != resumes)
+    if (extras->hogs.gave_way + 1 != resumes && extras->hogs.resume != resumes)
         extras->hogs.in_a_row = 0;
     extras->hogs.resume = resumes;
     extras->hogs.ran_ns = ran_ns;
     return ++extras->hogs.in_a_row;
+}
+
+void sut_hog_preempted(struct sut_lua_service *service) {
+    struct sut_extras *extras = sut_extras_of(service);
+    if (extras) extras->hogs.gave_way = service->co.resumes;
 }
 
 /* ---- telling ---- */

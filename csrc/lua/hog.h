@@ -24,6 +24,9 @@ void sut_hog_suspect(struct sut_lua *self);
  * Without memory it is only counted. Never raises. */
 void sut_hog_tell(struct sut_lua_service *service, enum sut_hog_action action, int64_t ran_ns);
 
+/* It is made to give way: no wait, so that its next overrun is another in a row. Never raises. */
+void sut_hog_preempted(struct sut_lua_service *service);
+
 /* It has overrun its slice and then given way by itself, before anything could be done. */
 void sut_hog_gave_way(struct sut_lua_service *service, int64_t ran_ns);
 

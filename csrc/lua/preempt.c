@@ -113,6 +113,7 @@ static bool may_yield(lua_State *L, const struct sut_lua *self) {
 static void give_way(lua_State *L, struct sut_coroutine *co) {
     co->wait = SUT_WAIT_PREEMPTED;
     co->woken = SUT_WOKEN_GOES_ON;
+    if (co->kind == SUT_COROUTINE_SERVICE) sut_hog_preempted(sut_service_of_coroutine(co));
     sut_task_preempted(&sut_rt(co)->rt, &co->task);
     (void)lua_yield(L, 0);
 }

@@ -31,6 +31,7 @@ struct sut_stuck {
 /* Overruns of its slice. */
 struct sut_hogs {
     uint32_t resume;   /* sut_coroutine.resumes at the latest */
+    uint32_t gave_way; /* sut_coroutine.resumes when it was last preempted */
     uint32_t in_a_row; /* without a wait in between */
     int64_t ran_ns;    /* in that resume, in one piece */
 };
