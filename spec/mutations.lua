@@ -135,15 +135,22 @@ return {
     ring("unstopped.c", { name = "contained-is-not-reported", spec = "report_spec",
         from = "uint32_t count = some ?", to = "uint32_t count = !some ?" }),
     ring("deliver.c", { name = "thread-outlives-its-event", spec = "gc_spec",
-        from = "&& on_thread) sut_service_drop_thread(to->service);", to = "&& on_thread) (void)to;" }),
+        from = "&& on_thread)\n        sut_service_drop_thread(to->service);",
+        to = "&& on_thread)\n        (void)to;" }),
+    core("supervisor.c", { name = "slots-of-a-collected-supervisor-are-lost", spec = "supervisor_test",
+        from = "    give_slots(&sup->tree->slots, released);\n", to = "    (void)give_slots;\n" }),
+    rt("runtime.c", { name = "slot-of-a-released-service-is-lost", spec = "runtime_test",
+        from = "    sut_slot_give(&rt->tree.slots, slot);\n", to = "    (void)slot;\n" }),
+    core("slot.c", { name = "who-has-left-is-found", spec = "slot_test",
+        from = "*slot.owner = LEFT;", to = "(void)slot;" }),
     core("report.c", { name = "removed-and-alive-is-not-reported", point = 3, spec = "suture_spec",
         from = "if (service->state == SUT_STATE_ABANDONED) return SUT_REPORT_ALIVE;",
         to = "if (service->state == SUT_STATE_ABANDONED && service->after != SUT_AFTER_FORGET)\n"
             .. "        return SUT_REPORT_ALIVE;" }),
     core("report.c", { name = "supervisor-is-blamed", point = 4, spec = "suture_spec",
-        from = "if (service->child) return SUT_REPORT_NOT;",
-        to = "if (service->child)\n"
-            .. "        return sut_report_collect(service->child, NULL, 0) ? SUT_REPORT_ALIVE : SUT_REPORT_NOT;" }),
+        from = "if (sut_service_child(service)) return SUT_REPORT_NOT;",
+        to = "if (sut_service_child(service))\n        return sut_report_collect(sut_service_child(service), NULL, 0)"
+            .. " ? SUT_REPORT_ALIVE : SUT_REPORT_NOT;" }),
     core("report.c", { name = "report-of-an-earlier-stop", spec = "report_test",
         from = "service->overran && service->overran >= stop_number",
         to = "service->overran && (stop_number || !stop_number)" }),
@@ -352,8 +359,8 @@ return {
         from = "service->restart == SUT_RESTART_TEMPORARY ? SUT_AFTER_RETIRE : SUT_AFTER_KEEP",
         to = "SUT_AFTER_KEEP" }),
     ring("children.c", { name = "running-child-is-deleted", spec = "administration_spec",
-        from = "if (!service || !check_stopped(L, service)) return 2;\n    id = service->id;",
-        to = "if (!service) return 2;\n    id = service->id;" }),
+        from = "if (!service || !check_stopped(L, service)) return 2;\n    id = sut_service_id(service);",
+        to = "if (!service) return 2;\n    id = sut_service_id(service);" }),
     ring("children.c", { name = "removed-child-is-known", spec = "administration_spec",
         from = "sut_service_lives(service) && service->after == SUT_AFTER_FORGET", to = "false" }),
     ring("children.c", { name = "terminate-child-in-itself-wedges", spec = "administration_spec",
@@ -453,7 +460,7 @@ return {
     ring("nested.c", { name = "inner-stack-is-lost", spec = "nested_spec",
         from = "if (traced) keep_trace(L, self, inner);", to = "" }),
     ring("add.c", { name = "hook-stops-at-the-first-level", spec = "hook_spec",
-        from = "if (service->child) give_hook(L, from, service->child);", to = "" }),
+        from = "if (child) give_hook(L, from, child);", to = "(void)child;" }),
 
     -- ---- heartbeats ----
 

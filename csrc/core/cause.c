@@ -12,8 +12,8 @@ static const struct sut_id nobody = {0};
 /* ---- whose end it is ---- */
 
 static struct sut_id origin(const struct sut_service *service) {
-    const struct sut_supervisor *child = service->child;
-    return child && child->ended_by.value ? child->ended_by : service->id;
+    const struct sut_supervisor *child = sut_service_child(service);
+    return child && child->ended_by.value ? child->ended_by : sut_service_id(service);
 }
 
 struct sut_id sut_service_blame(const struct sut_service *service) {

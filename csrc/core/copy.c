@@ -29,7 +29,7 @@ static int copy_chunks(struct sut_slots *slots, const struct sut_slots *original
 
 struct sut_service *sut_copy_service(const struct sut_copy *copy,
                                      const struct sut_service *original) {
-    return sut_slot_find(&copy->tree.slots, original->id);
+    return sut_slot_find(&copy->tree.slots, sut_service_id(original));
 }
 
 struct sut_supervisor *sut_copy_supervisor(const struct sut_copy *copy,
@@ -37,7 +37,7 @@ struct sut_supervisor *sut_copy_supervisor(const struct sut_copy *copy,
     if (original == copy->supervisors[0].original) return &copy->supervisors[0].core;
     if (!sut_supervisor_placed(original)) return NULL;
     const struct sut_service *place = sut_copy_service(copy, original->place);
-    return place ? place->child : NULL;
+    return place ? sut_service_child(place) : NULL;
 }
 
 /* ---- supervisors and services ---- */
@@ -82,6 +82,7 @@ static int copy_options(struct sut_service *twin, const struct sut_options *opti
     twin->options = sut_calloc(size);
     if (!twin->options) return -1;
     memcpy(twin->options, options, size);
+    twin->options->child = NULL;
     return 0;
 }
 
@@ -92,7 +93,6 @@ static int copy_service(struct sut_copy *copy, struct sut_twin *twin,
     twin->original = original;
     *service = *original;
     service->parent = sut_copy_supervisor(copy, original->parent);
-    service->child = NULL;
     service->options = NULL;
     service->name = (struct sut_name){.number = original->name.number};
     if (sut_service_timed(original))
@@ -102,14 +102,14 @@ static int copy_service(struct sut_copy *copy, struct sut_twin *twin,
     sut_list_init(&service->sibling);
     sut_list_init(&twin->ready);
     sut_list_append(&service->parent->children, &service->sibling);
-    sut_slot_put(&copy->tree.slots, service, service->id);
+    sut_slot_put(&copy->tree.slots, service, sut_service_id(original));
     return copy_options(service, original->options);
 }
 
 static int copy_place(struct sut_copy *copy, struct sut_twin_supervisor *twin,
                       struct sut_service *place, const struct sut_supervisor *original) {
     if (copy_supervisor(copy, twin, original)) return -1;
-    place->child = &twin->core;
+    place->options->child = &twin->core;
     twin->core.place = place;
     return 0;
 }
@@ -120,8 +120,9 @@ static int copy_all(struct sut_copy *copy, const struct sut_supervisor *root) {
     if (copy_supervisor(copy, below++, root)) return -1;
     for (const struct sut_service *service = sut_supervisor_walk(root, NULL); service;
          service = sut_supervisor_walk(root, service), twin++) {
+        const struct sut_supervisor *child = sut_service_child(service);
         if (copy_service(copy, twin, service)) return -1;
-        if (service->child && copy_place(copy, below++, &twin->core, service->child)) return -1;
+        if (child && copy_place(copy, below++, &twin->core, child)) return -1;
     }
     return 0;
 }
@@ -158,7 +159,7 @@ static void link_attention(struct sut_copy *copy, const struct sut_list *attenti
 static void link_kills(struct sut_copy *copy) {
     for (uint32_t i = 0; i < copy->service_count; i++) {
         struct sut_service *service = &copy->services[i].core;
-        if (service->state == SUT_STATE_KILLING && !service->child)
+        if (service->state == SUT_STATE_KILLING && !sut_service_child(service))
             sut_list_append(&copy->tree.kills, &service->u.work);
     }
 }
@@ -196,7 +197,7 @@ static int make_room(struct sut_copy *copy, const struct sut_supervisor *root) {
     for (const struct sut_service *service = sut_supervisor_walk(root, NULL); service;
          service = sut_supervisor_walk(root, service)) {
         services++;
-        if (service->child) supervisors++;
+        if (sut_service_child(service)) supervisors++;
     }
     copy->services = sut_calloc(services * sizeof *copy->services);
     if (copy->services) copy->service_count = services;

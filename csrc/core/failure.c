@@ -36,7 +36,8 @@ static struct sut_event *emit_end(struct sut_supervisor *sup, struct sut_service
 
 static void emit_stop(struct sut_supervisor *sup, struct sut_service *service,
                       const struct sut_cue *cue, uint32_t run) {
-    if (!sup->lifecycle_events || service->child) return; /* a supervisor tells of itself */
+    if (!sup->lifecycle_events || sut_service_child(service))
+        return; /* a supervisor tells of itself */
     struct sut_event *event = sut_supervisor_emit(sup, service, SUT_EVENT_SERVICE_STOP);
     event->run = run;
     event->end = (uint8_t)cue->end;

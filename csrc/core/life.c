@@ -264,13 +264,13 @@ void sut_service_input(struct sut_service *service, struct sut_cue cue) {
 }
 
 void sut_service_enter_run(struct sut_service *service) {
-    sut_life_enter(service, service->child ? SUT_STATE_UNREADY : SUT_STATE_STARTING);
+    sut_life_enter(service, sut_service_child(service) ? SUT_STATE_UNREADY : SUT_STATE_STARTING);
     service->after = SUT_AFTER_KEEP;
     service->grouped = false;
     service->late = false;
     service->run++;
     service->started_ns = tree_of(service)->now_ns;
-    if (!service->child) tree_of(service)->host->start(service);
+    if (!sut_service_child(service)) tree_of(service)->host->start(service);
 }
 
 void sut_service_enter_running(struct sut_service *service) {

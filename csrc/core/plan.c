@@ -273,7 +273,7 @@ static void answer_pending(const struct sut_copy *copy, const struct sut_events 
 }
 
 static bool has_turn(const struct sut_service *service) {
-    return !service->child &&
+    return !sut_service_child(service) &&
            (service->state == SUT_STATE_STARTING || service->state == SUT_STATE_UNREADY ||
             service->state == SUT_STATE_STOPPING || service->state == SUT_STATE_DYING);
 }
@@ -316,9 +316,10 @@ static int reserve(struct run *run) {
 }
 
 static int play(struct run *run, struct sut_service *service, enum sut_end end) {
+    struct sut_supervisor *child = sut_service_child(service);
     if (reserve(run)) return -1;
-    if (service->child)
-        end_supervisor(service->child, end);
+    if (child)
+        end_supervisor(child, end);
     else
         end_body(service, end);
     while (!reserve(run))

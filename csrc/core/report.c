@@ -30,9 +30,11 @@ static struct sut_service *next_beside(const struct sut_service *service) {
 /* As sut_supervisor_walk, but with the ghosts of each supervisor after its children. */
 static struct sut_service *walk(const struct sut_supervisor *top,
                                 const struct sut_service *service) {
+    const struct sut_supervisor *child;
     struct sut_service *next;
     if (!service) return first_below(top);
-    if (service->child && (next = first_below(service->child))) return next;
+    child = sut_service_child(service);
+    if (child && (next = first_below(child))) return next;
     while (!(next = next_beside(service))) {
         if (service->parent == top) return NULL;
         service = service->parent->place;
@@ -56,7 +58,7 @@ static bool under_abandoned(const struct sut_supervisor *top, const struct sut_s
 
 enum sut_verdict_of_stop sut_report_verdict(const struct sut_supervisor *top,
                                             const struct sut_service *service) {
-    if (service->child) return SUT_REPORT_NOT;
+    if (sut_service_child(service)) return SUT_REPORT_NOT;
     if (service->state == SUT_STATE_ABANDONED) return SUT_REPORT_ALIVE;
     if (sut_service_lives(service) && under_abandoned(top, service)) return SUT_REPORT_ALIVE;
     if (overran_since(service, top->stop_number))
@@ -65,10 +67,12 @@ enum sut_verdict_of_stop sut_report_verdict(const struct sut_supervisor *top,
 }
 
 bool sut_report_keeps(const struct sut_service *service, uint32_t stop_number) {
+    const struct sut_supervisor *child = sut_service_child(service);
     const struct sut_service *below = NULL;
-    if (!service->child) return overran_since(service, stop_number);
-    while ((below = walk(service->child, below)))
-        if (!below->child && (sut_service_lives(below) || overran_since(below, stop_number)))
+    if (!child) return overran_since(service, stop_number);
+    while ((below = walk(child, below)))
+        if (!sut_service_child(below) &&
+            (sut_service_lives(below) || overran_since(below, stop_number)))
             return true;
     return false;
 }
@@ -79,7 +83,7 @@ uint32_t sut_report_collect(const struct sut_supervisor *top, struct sut_id *ids
     if (top->tree->overran < top->stop_number && top->tree->abandoned == 0) return 0;
     while ((service = walk(top, service))) {
         if (sut_report_verdict(top, service) == SUT_REPORT_NOT) continue;
-        if (count < size) ids[count] = service->id;
+        if (count < size) ids[count] = sut_service_id(service);
         count++;
     }
     return count;

@@ -5,7 +5,7 @@
  */
 #include "core/service.h"
 
-#include "core/supervisor.h"
+#include "core/tree.h"
 
 #include <string.h>
 
@@ -15,6 +15,10 @@ void sut_service_init(struct sut_service *service, uint32_t length) {
     sut_list_init(&service->u.work);
     service->name.length = length;
     service->kill = true;
+}
+
+struct sut_id sut_service_id(const struct sut_service *service) {
+    return sut_slot_id(&service->parent->tree->slots, service->slot);
 }
 
 const char *sut_service_text(const struct sut_service *service) {

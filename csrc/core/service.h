@@ -90,8 +90,9 @@ struct sut_options {
     struct sut_backoff backoff; /* of one that has its own delay */
     uint32_t shutdown_ms;       /* of SUT_SHUTDOWN_TIME */
     uint32_t after_count;
-    struct sut_id cause;   /* of its stop, where that is not its supervisor's: core/cause.h */
-    void *host;            /* the host's to use */
+    struct sut_id cause; /* of its stop, where that is not its supervisor's: core/cause.h */
+    void *host;          /* the host's to use */
+    struct sut_supervisor *child; /* the supervisor that is run here, or NULL for a body */
     struct sut_id after[]; /* the siblings, all before it in start order, that it starts after */
 };
 
@@ -102,14 +103,14 @@ struct sut_service {
         struct sut_deadline timer;
     } u;
     struct sut_name name;
-    struct sut_supervisor *child; /* the supervisor that is run here, or NULL for a body */
-    struct sut_options *options;  /* NULL: none of them */
-    struct sut_id id;
+    struct sut_options *options; /* NULL: none of them */
     int64_t started_ns;
     int64_t since_ns; /* when what the contract calls its state began */
     /* What each turn of a service looks at comes last, beside the host's part. */
     struct sut_supervisor *parent;
-    uint32_t run; /* 1 in the first run, 0 before it */
+    uint32_t slot; /* the index of its id, once it has been added */
+    int host_ref;  /* the host's to use: what its body is there */
+    uint32_t run;  /* 1 in the first run, 0 before it */
     uint32_t failures;
     uint32_t overran; /* number of the tree's latest stop when it overran its time, or 0 */
     uint8_t state;    /* enum sut_state */
@@ -138,6 +139,15 @@ struct sut_service {
 /* Sets what a new service must have, killed when over its time and with the default shutdown. The
  * text of its name, `length` bytes and a NUL, lies where sut_host.text_at says. Cannot fail. */
 void sut_service_init(struct sut_service *service, uint32_t length);
+
+/* The supervisor that is run here, or NULL for a body. */
+static inline struct sut_supervisor *sut_service_child(const struct sut_service *service) {
+    return service->options ? service->options->child : NULL;
+}
+
+/* The id of a service that has been added. It finds nothing once the service has left the tree, and
+ * is nobody else's before the host has got it back. */
+struct sut_id sut_service_id(const struct sut_service *service);
 
 /* The name of a service that has been added. */
 const char *sut_service_text(const struct sut_service *service);

@@ -157,8 +157,9 @@ void sut_supervisor_hurry(struct sut_supervisor *sup, enum sut_hurry how) {
 /* Its time is over now: the deadline fires in this very turn, one service at a time. */
 static void hurry_service(struct sut_service *service, enum sut_hurry how) {
     struct sut_tree *tree = service->parent->tree;
-    if (service->child) {
-        if (sut_service_lives(service)) sut_supervisor_hurry(service->child, how);
+    struct sut_supervisor *child = sut_service_child(service);
+    if (child) {
+        if (sut_service_lives(service)) sut_supervisor_hurry(child, how);
     } else if (how == SUT_HURRY_QUIETLY && service->kill) {
         sut_service_kill(service);
     } else if (how != SUT_HURRY_TOGETHER &&

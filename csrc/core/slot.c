@@ -2,10 +2,10 @@
  *
  * The table of slots behind the ids.
  *
- * Invariants: a slot in use has an owner; a free one has an odd number in its place, twice the
- * index of the next free slot plus 1, and 1, and is in the chain of free slots unless it is
- * retired. A generation is handed out once for each slot, from 1 upwards: a slot that has used them
- * all is retired (generation 0) and not handed out again.
+ * Invariants: a slot in use has an owner; one that was left has LEFT in its place; a free one has
+ * an odd number there, twice the index of the next free slot plus 1, and 1, and is in the chain of
+ * free slots unless it is retired. A generation is handed out once for each slot, from 1 upwards: a
+ * slot that has used them all is retired (generation 0) and not handed out again.
  */
 #include "core/slot.h"
 
@@ -27,6 +27,8 @@ static struct slot slot_at(const struct sut_slots *slots, uint32_t index) {
     uint32_t at = index % SUT_SLOT_CHUNK;
     return (struct slot){&chunk->owner[at], &chunk->generation[at]};
 }
+
+#define LEFT UINTPTR_MAX /* odd, as whatever is no owner */
 
 static uintptr_t next_free(uint32_t next) { return (uintptr_t)next << 1 | 1; }
 
@@ -60,21 +62,23 @@ struct sut_id sut_slot_next(const struct sut_slots *slots) {
     return id_of(index, *slot_at(slots, index).generation + 1);
 }
 
-int sut_slot_take(struct sut_slots *slots, void *owner, struct sut_id *id) {
+int sut_slot_take(struct sut_slots *slots, void *owner, uint32_t *index) {
     SUT_INVARIANT(owner != NULL, "a slot needs an owner");
-    uint32_t index = slots->used;
-    if (slots->free)
-        index = slots->free - 1;
-    else if (slots->used == slots->chunk_count * SUT_SLOT_CHUNK && add_chunk(slots))
-        return -1;
-    struct slot slot = slot_at(slots, index);
+    uint32_t next = slots->free ? slots->free - 1 : slots->used;
+    if (next == slots->chunk_count * SUT_SLOT_CHUNK && add_chunk(slots)) return -1;
+    struct slot slot = slot_at(slots, next);
     if (slots->free)
         slots->free = (uint32_t)(*slot.owner >> 1);
     else
         slots->used++;
     *slot.owner = (uintptr_t)owner;
-    *id = id_of(index, ++*slot.generation);
+    ++*slot.generation;
+    *index = next;
     return 0;
+}
+
+struct sut_id sut_slot_id(const struct sut_slots *slots, uint32_t index) {
+    return id_of(index, *slot_at(slots, index).generation);
 }
 
 /* Whether the id is in force; then its slot. */
@@ -85,16 +89,21 @@ static bool find(const struct sut_slots *slots, struct sut_id id, struct slot *s
     return !(*slot->owner & 1) && *slot->generation == (uint32_t)(id.value >> 32);
 }
 
-void sut_slot_give(struct sut_slots *slots, struct sut_id id) {
-    struct slot slot;
-    bool found = find(slots, id, &slot);
-    SUT_INVARIANT(found, "a slot was given back twice");
+void sut_slot_leave(const struct sut_slots *slots, uint32_t index) {
+    struct slot slot = slot_at(slots, index);
+    SUT_INVARIANT(!(*slot.owner & 1), "a slot was left twice");
+    *slot.owner = LEFT;
+}
+
+void sut_slot_give(struct sut_slots *slots, uint32_t index) {
+    struct slot slot = slot_at(slots, index);
+    SUT_INVARIANT(*slot.owner == LEFT, "a slot was given back twice, or not left before");
     *slot.owner = next_free(slots->free);
     if (*slot.generation == UINT32_MAX) {
         *slot.generation = 0;
         return;
     }
-    slots->free = (uint32_t)id.value + 1;
+    slots->free = index + 1;
 }
 
 void sut_slot_put(const struct sut_slots *slots, void *owner, struct sut_id id) {

@@ -107,11 +107,12 @@ static void begin_pass(struct sut_supervisor *sup) {
 static struct sut_supervisor *pass(struct sut_supervisor *sup) {
     for (struct sut_service *service = sup->at; service; service = sut_service_next(service)) {
         if (may_start(sup, service)) {
+            struct sut_supervisor *child = sut_service_child(service);
             sut_service_enter_run(service);
-            if (service->child) {
+            if (child) {
                 sup->at = service;
-                open_life(service->child);
-                return service->child;
+                open_life(child);
+                return child;
             }
         }
         if (!sup->blocked) {
@@ -161,15 +162,16 @@ void sut_supervisor_advance(struct sut_supervisor *top) {
 
 void sut_supervisor_launch(struct sut_service *service) {
     struct sut_supervisor *sup = service->parent;
+    struct sut_supervisor *child = sut_service_child(service);
     if (!sut_order_is_clear(service)) {
         sut_service_enter_waiting(service);
         sut_supervisor_look(sup);
         return;
     }
     sut_service_enter_run(service);
-    if (!service->child) return;
-    open_life(service->child);
-    sut_supervisor_advance(service->child);
+    if (!child) return;
+    open_life(child);
+    sut_supervisor_advance(child);
 }
 
 /* What stops to start again is not counted: it is looked for when nothing else is on its way. */

@@ -59,9 +59,10 @@ void sut_life_recall(struct sut_service *service, const struct sut_cue *cue) {
 }
 
 static void kill_now(struct sut_service *service) {
+    struct sut_supervisor *child = sut_service_child(service);
     sut_life_enter(service, SUT_STATE_KILLING);
-    if (service->child)
-        sut_supervisor_hurry(service->child, SUT_HURRY_QUIETLY);
+    if (child)
+        sut_supervisor_hurry(child, SUT_HURRY_QUIETLY);
     else
         sut_list_append(&tree_of(service)->kills, &service->u.work);
 }
@@ -69,7 +70,7 @@ static void kill_now(struct sut_service *service) {
 /* The time a service has, from the moment it is asked. */
 static int64_t stop_time(const struct sut_service *service) {
     if (service->shutdown == SUT_SHUTDOWN_TIME) return service->options->shutdown_ms * MS_NS;
-    if (service->shutdown == SUT_SHUTDOWN_INFINITY || service->child) return SUT_NEVER;
+    if (service->shutdown == SUT_SHUTDOWN_INFINITY || sut_service_child(service)) return SUT_NEVER;
     return service->parent->timeout_ns;
 }
 
@@ -81,9 +82,10 @@ static void let_go(struct sut_service *service, bool kept_waiting) {
 
 static void ask(struct sut_service *service) {
     struct sut_tree *tree = tree_of(service);
+    struct sut_supervisor *child = sut_service_child(service);
     sut_life_enter(service, SUT_STATE_STOPPING);
-    if (service->child)
-        sut_supervisor_ask(service->child, SUT_ATTEND_STOP);
+    if (child)
+        sut_supervisor_ask(child, SUT_ATTEND_STOP);
     else
         service->asked = tree->host->cancel(service);
     if (service->shutdown == SUT_SHUTDOWN_KILL) {
@@ -132,15 +134,16 @@ void sut_life_finish_off(struct sut_service *service, const struct sut_cue *cue)
 
 void sut_life_overrun(struct sut_service *service, const struct sut_cue *cue) {
     struct sut_supervisor *parent = service->parent;
+    struct sut_supervisor *child = sut_service_child(service);
     (void)cue;
     if (service->asked) { /* it has not had its turn yet */
         service->overdue = true;
         return;
     }
-    if (service->child) { /* only what hangs below it is to blame */
+    if (child) { /* only what hangs below it is to blame */
         if (service->kill) {
             sut_life_enter(service, SUT_STATE_KILLING);
-            sut_supervisor_hurry(service->child, SUT_HURRY_WITH_REPORT);
+            sut_supervisor_hurry(child, SUT_HURRY_WITH_REPORT);
             return;
         }
     } else {
@@ -154,8 +157,8 @@ void sut_life_overrun(struct sut_service *service, const struct sut_cue *cue) {
     if (service->after == SUT_AFTER_GROUP) service->after = SUT_AFTER_RESTART;
     service->grouped = false; /* it goes on without */
     sut_life_enter(service, SUT_STATE_ABANDONED);
-    if (service->child) /* nobody waits for its order any more, and nothing may start below */
-        sut_supervisor_hurry(service->child, SUT_HURRY_TOGETHER);
+    if (child) /* nobody waits for its order any more, and nothing may start below */
+        sut_supervisor_hurry(child, SUT_HURRY_TOGETHER);
     sut_supervisor_settled(parent);
 }
 

@@ -53,16 +53,18 @@ static uint32_t oldest_stop(const struct sut_supervisor *sup) {
 
 static void release(struct sut_service *service) {
     struct sut_tree *tree = service->parent->tree;
-    if (service->child) {
-        service->child->place = NULL;
-        service->child->left = service;
+    struct sut_supervisor *child = sut_service_child(service);
+    if (child) {
+        child->place = NULL;
+        child->left = service;
     }
-    sut_slot_give(&tree->slots, service->id);
+    sut_slot_leave(&tree->slots, service->slot);
     sut_list_append(&tree->released, &service->u.work);
 }
 
 void sut_supervisor_gone(struct sut_service *service) {
-    if (service->child && service->child->left == service) service->child->left = NULL;
+    struct sut_supervisor *child = sut_service_child(service);
+    if (child && child->left == service) child->left = NULL;
 }
 
 /* No walk may come by it any more. */
@@ -125,20 +127,21 @@ void sut_supervisor_quiet(struct sut_service *ghost) {
 }
 
 int sut_supervisor_add(struct sut_supervisor *sup, struct sut_service *service) {
+    struct sut_supervisor *child = sut_service_child(service);
     if (sup->state == SUT_SUPERVISOR_STOPPING || sup->state == SUT_SUPERVISOR_TERMINATED)
         return SUT_ENOTRUNNING;
     if (sut_names_reserve(&sup->names)) return SUT_ENOMEM;
-    if (sut_slot_take(&sup->tree->slots, service, &service->id)) return SUT_ENOMEM;
+    if (sut_slot_take(&sup->tree->slots, service, &service->slot)) return SUT_ENOMEM;
     service->parent = sup;
     service->since_ns = sup->tree->now_ns;
     sut_list_append(&sup->children, &service->sibling);
     sut_name_add(&sup->names, &service->name);
     sup->child_count++;
     if (service->ordered) sup->ordered++;
-    if (service->child) {
-        leave_report(service->child);
-        service->child->place = service;
-        service->child->left = NULL;
+    if (child) {
+        leave_report(child);
+        child->place = service;
+        child->left = NULL;
     }
     if (sut_supervisor_running(sup)) sut_service_start(service);
     return SUT_OK;
@@ -146,15 +149,22 @@ int sut_supervisor_add(struct sut_supervisor *sup, struct sut_service *service) 
 
 static void dissolve_service(struct sut_supervisor *sup, struct sut_service *service,
                              struct sut_list *released) {
+    struct sut_supervisor *child = sut_service_child(service);
     sut_list_remove(&service->sibling);
-    if (service->child) service->child->place = NULL;
-    sut_slot_give(&sup->tree->slots, service->id);
+    if (child) child->place = NULL;
+    sut_slot_leave(&sup->tree->slots, service->slot);
     if (sut_service_timed(service))
         sut_deadline_cancel(sup->tree->deadlines, &service->u.timer);
     else
         sut_list_remove(&service->u.work);
     sut_list_init(&service->u.work);
     sut_list_append(released, &service->u.work);
+}
+
+/* Nobody comes back to them. */
+static void give_slots(struct sut_slots *slots, const struct sut_list *released) {
+    for (const struct sut_list *node = released->next; node != released; node = node->next)
+        sut_slot_give(slots, SUT_CONTAINER(node, struct sut_service, u.work)->slot);
 }
 
 /* What has left the supervisor, and waits in the tree's list to be released. */
@@ -172,16 +182,17 @@ static void take_released(struct sut_supervisor *sup, struct sut_list *released)
 
 void sut_supervisor_dissolve(struct sut_supervisor *sup, struct sut_list *released) {
     if (sup->place) {
-        sup->place->child = NULL;
+        sup->place->options->child = NULL;
         sup->place = NULL;
     }
-    if (sup->left) sup->left->child = NULL;
+    if (sup->left) sup->left->options->child = NULL;
     sup->left = NULL;
     while (!sut_list_empty(&sup->children))
         dissolve_service(sup, service_at(sup->children.next), released);
     while (!sut_list_empty(&sup->ghosts))
         dissolve_service(sup, service_at(sup->ghosts.next), released);
     take_released(sup, released);
+    give_slots(&sup->tree->slots, released);
     sut_deadline_cancel(sup->tree->deadlines, &sup->timer);
     sut_list_remove(&sup->attention);
     sut_list_remove(&sup->finished);
@@ -223,11 +234,11 @@ static struct sut_service *walk_past(const struct sut_supervisor *top,
 
 struct sut_service *sut_supervisor_walk(const struct sut_supervisor *top,
                                         const struct sut_service *service) {
+    const struct sut_supervisor *child;
+    struct sut_service *down;
     if (!service) return sut_supervisor_first(top);
-    if (service->child) {
-        struct sut_service *down = sut_supervisor_first(service->child);
-        if (down) return down;
-    }
+    child = sut_service_child(service);
+    if (child && (down = sut_supervisor_first(child))) return down;
     return walk_past(top, service);
 }
 

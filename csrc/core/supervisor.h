@@ -156,9 +156,10 @@ struct sut_service *sut_service_previous(const struct sut_service *service);
 /* True while anything below lives, abandoned services included. */
 bool sut_supervisor_lives(const struct sut_supervisor *sup);
 
-/* Takes a supervisor out of existence, whatever runs: its bodies go to the list `released` without
- * an event (sut_service.u.work), child supervisors become roots, and it leaves its own parent and
- * every list of the tree. Only for the end of the memory behind it. Cannot fail. */
+/* Takes a supervisor out of existence, whatever runs: its bodies go to the empty list `released`
+ * without an event (sut_service.u.work) and have no id any more, child supervisors become roots,
+ * and it leaves its own parent and every list of the tree. Only for the end of the memory behind
+ * it. Cannot fail. */
 void sut_supervisor_dissolve(struct sut_supervisor *sup, struct sut_list *released);
 
 /* ---- for the other files of the core: the parts of a step ---- */

@@ -61,7 +61,8 @@ static void pass_hook_down(lua_State *L, int from, struct sut_supervisor *top) {
     for (struct sut_service *service = sut_supervisor_walk(top, NULL); service;
          service = sut_supervisor_walk(top, service)) {
         const struct sut_extras *extras = sut_extras_of(sut_service_of(service));
-        if (service->child) give_hook(L, from, service->child);
+        struct sut_supervisor *child = sut_service_child(service);
+        if (child) give_hook(L, from, child);
         if (extras && extras->contained) pass_hook_down(L, from, &extras->contained->core);
     }
 }
@@ -81,7 +82,7 @@ static struct sut_lua_service *new_service(const char *name, size_t length, int 
     sut_service_init(&service->core, (uint32_t)length);
     sut_coroutine_init(&service->co, SUT_COROUTINE_SERVICE);
     service->body = (enum sut_body)body;
-    service->ref = ref;
+    service->core.host_ref = ref;
     service->plain = sut_name_is_plain(name, length);
     return service;
 }
@@ -165,6 +166,17 @@ static bool give_place_for_cause(const struct sut_lua_supervisor *sup,
            sut_service_give_options(&service->core);
 }
 
+/* False without memory. */
+static bool give_child(lua_State *L, const struct sut_newcomer *new,
+                       struct sut_lua_service *service) {
+    struct sut_lua_supervisor *child;
+    if (new->body != SUT_BODY_SUPERVISOR) return true;
+    if (!sut_service_give_options(&service->core)) return false;
+    child = lua_touserdata(L, new->run);
+    service->core.options->child = &child->core;
+    return true;
+}
+
 /* The record of a service that is not in the tree yet; NULL without memory. */
 static struct sut_lua_service *prepare(lua_State *L, const struct sut_lua_supervisor *sup,
                                        const struct sut_newcomer *new, int ref) {
@@ -173,11 +185,9 @@ static struct sut_lua_service *prepare(lua_State *L, const struct sut_lua_superv
     struct sut_lua_service *service = new_service(text, length, new->body, ref);
     if (!service) return NULL;
     service->core.fixed = new->fixed;
-    if (new->body == SUT_BODY_SUPERVISOR)
-        service->core.child = &((struct sut_lua_supervisor *)lua_touserdata(L, new->run))->core;
     service->on_hog = sut_options_on_hog(L, new->opts);
     if (sut_options_read(L, sup, new->opts, &service->core) && give_share(L, sup, new, service) &&
-        give_place_for_cause(sup, service))
+        give_place_for_cause(sup, service) && give_child(L, new, service))
         return service;
     sut_service_free(service);
     return NULL;
@@ -218,6 +228,7 @@ struct sut_lua_service *sut_add(lua_State *L, int sup_index, const struct sut_ne
     struct sut_lua_supervisor *sup = lua_touserdata(L, sup_index);
     struct sut_lua_supervisor *inner;
     struct sut_lua_service *service;
+    struct sut_supervisor *child;
     struct sut_refs refs;
     if (sup->core.state >= SUT_SUPERVISOR_STOPPING) return NULL;
     sut_prepare(L, sup->rt);
@@ -237,9 +248,10 @@ struct sut_lua_service *sut_add(lua_State *L, int sup_index, const struct sut_ne
         return NULL;
     }
     lua_pop(L, 2);
-    if (service->core.child) {
-        sut_uncontain(L, sut_supervisor_of(service->core.child));
-        pass_hook_down(L, sup_index, service->core.child);
+    child = sut_service_child(&service->core);
+    if (child) {
+        sut_uncontain(L, sut_supervisor_of(child));
+        pass_hook_down(L, sup_index, child);
     }
     if (inner) contain(L, sup_index, service, inner);
     return service;

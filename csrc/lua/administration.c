@@ -22,7 +22,7 @@ static void check_token(lua_State *L, const char *fn) {
 
 static void ask_to_remove(lua_State *L, struct sut_lua_supervisor *sup,
                           struct sut_service *service) {
-    struct sut_id id = service->id;
+    struct sut_id id = sut_service_id(service);
     struct sut_id by;
     sut_prepare(L, sup->rt);
     sut_token_outlives(sup->rt, service);
@@ -85,7 +85,7 @@ int sut_supervisor_remove_and_wait(lua_State *L) {
     if (!service) service = sut_find_retired(L, sup, 2);
     if (!service) return answer_true(L);
     if (limit == 0 || sut_must_not_wait_for(L, self, service)) {
-        id = service->id;
+        id = sut_service_id(service);
         ask_to_remove(L, sup, service);
         if (sut_is_caller(self, service) || !sut_tree_find(sup->core.tree, id))
             return answer_true(L);
@@ -93,7 +93,7 @@ int sut_supervisor_remove_and_wait(lua_State *L) {
     }
     co = sut_wait_begin(L, self, sup->rt, "remove_and_wait");
     if (!sut_service_extras(sut_service_of(service))) return luaL_error(L, "not enough memory");
-    id = service->id;
+    id = sut_service_id(service);
     ask_to_remove(L, sup, service);
     service = sut_slot_find(&sup->core.tree->slots, id);
     if (!service || service->ghost || !sut_service_lives(service)) return answer_true(L);

@@ -56,5 +56,5 @@ void sut_push_body(lua_State *L, int sup, int bodies, const struct sut_lua_servi
     if (service->body == SUT_BODY_ARGUMENT)
         sut_template_push_run(L, sup);
     else
-        (void)lua_rawgeti(L, bodies, service->ref);
+        (void)lua_rawgeti(L, bodies, service->core.host_ref);
 }

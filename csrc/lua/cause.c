@@ -23,7 +23,7 @@ struct sut_id sut_caller_id(lua_State *L, const struct sut_lua_runtime *rt,
     const struct sut_service *by = caller(rt->self->current);
     if (!by || by->parent->tree != &rt->rt.tree) return (struct sut_id){0};
     if (target && !sut_service_give_options(target)) luaL_error(L, "not enough memory");
-    return by->id;
+    return sut_service_id(by);
 }
 
 /* ---- what has left ---- */
@@ -51,15 +51,15 @@ static struct sut_departed *place_for(struct sut_lua_runtime *rt, struct sut_id 
 }
 
 static void keep(struct sut_lua_runtime *rt, const struct sut_service *service) {
-    struct sut_departed *departed = place_for(rt, service->id);
+    struct sut_departed *departed = place_for(rt, sut_service_id(service));
     if (!departed) return;
     sut_free(departed->path);
     departed->path = sut_copy_path(service->parent, service);
-    departed->id = departed->path ? service->id : (struct sut_id){0};
+    departed->id = departed->path ? sut_service_id(service) : (struct sut_id){0};
 }
 
 void sut_cause_outlives(struct sut_lua_runtime *rt, const struct sut_service *service) {
-    const struct sut_supervisor *child = service->child;
+    const struct sut_supervisor *child = sut_service_child(service);
     const struct sut_service *below =
         child ? sut_slot_find(&rt->rt.tree.slots, child->ended_by) : NULL;
     if (service->blamed) keep(rt, service);
@@ -86,7 +86,7 @@ static const struct sut_supervisor *top_of(const struct sut_supervisor *sup) {
 static const struct sut_service *leaving(struct sut_tree *tree, struct sut_id id) {
     for (struct sut_list *node = tree->released.next; node != &tree->released; node = node->next) {
         const struct sut_service *service = SUT_CONTAINER(node, struct sut_service, u.work);
-        if (service->id.value == id.value) return service;
+        if (sut_service_id(service).value == id.value) return service;
     }
     return NULL;
 }

@@ -70,7 +70,7 @@ int sut_supervisor_terminate_child(lua_State *L) {
     struct sut_coroutine *co;
     struct sut_id id;
     if (!service) return 2;
-    id = service->id;
+    id = sut_service_id(service);
     if (!sut_service_lives(service) || limit_ns == 0 || sut_must_not_wait_for(L, self, service)) {
         bool itself = sut_is_caller(self, service);
         ask(L, sup, id);
@@ -113,7 +113,7 @@ int sut_supervisor_delete_child(lua_State *L) {
     struct sut_service *service = begin_call(L, "delete_child", &sup);
     struct sut_id id;
     if (!service || !check_stopped(L, service)) return 2;
-    id = service->id;
+    id = sut_service_id(service);
     sut_token_outlives(sup->rt, service);
     if (!sut_tree_find(sup->core.tree, id)) return answer_true(L);
     sut_prepare(L, sup->rt);

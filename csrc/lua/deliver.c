@@ -158,7 +158,7 @@ static void tell_cause(lua_State *L, const struct sut_delivery *to) {
     const struct sut_event *event = to->event;
     const struct sut_notes *notes = &to->told->notes;
     if (event->type > SUT_EVENT_SERVICE_TERMINATE && event->type < SUT_EVENT_SERVICE_START) return;
-    if (to->service && event->cause.value == to->service->core.id.value) {
+    if (to->service && event->cause.value == sut_service_id(&to->service->core).value) {
         sut_tell_words(to, SUT_TEXT_BECAUSE_OF, notes->text[SUT_TEXT_PATH],
                        notes->length[SUT_TEXT_PATH]);
     } else {
@@ -188,7 +188,7 @@ static void tell_common(lua_State *L, const struct sut_delivery *to) {
 static void tell_service(lua_State *L, const struct sut_delivery *to) {
     const struct sut_service *core = &to->service->core;
     to->told->notes.facts.run = to->event->run;
-    to->told->id = core->id;
+    to->told->id = sut_service_id(core);
     sut_tell_words(to, SUT_TEXT_SERVICE_NAME, sut_service_text(core), core->name.length);
     sut_push_body(L, SUT_AT_SUPERVISOR, SUT_AT_BODIES, to->service);
     sut_tell_value(L, to, SUT_VALUE_SERVICE);
@@ -262,7 +262,8 @@ static void drop_detail(const struct sut_delivery *to) {
     const struct sut_failure *failure = detail->block;
     bool on_thread = detail->ref > 0 || (failure && failure->has_variables);
     sut_free(detail->block);
-    if (to->service && !to->service->core.child && on_thread) sut_service_drop_thread(to->service);
+    if (to->service && !sut_service_child(&to->service->core) && on_thread)
+        sut_service_drop_thread(to->service);
     *detail = (struct sut_detail){0};
 }
 

@@ -77,9 +77,10 @@ static void push_text(lua_State *L, const struct sut_delivery *to, int value) {
 /* Pushes the value that the run ended with. */
 static void push_value(lua_State *L, const struct sut_delivery *to) {
     const struct sut_detail *detail = &to->event->detail;
+    struct sut_supervisor *child = sut_service_child(&to->service->core);
     lua_State *thread;
-    if (to->service->core.child) {
-        sut_push_object(L, to->service->core.child);
+    if (child) {
+        sut_push_object(L, child);
         (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_REASON);
         lua_remove(L, -2);
         return;
@@ -159,7 +160,8 @@ static void add_variables(lua_State *L, const struct sut_delivery *to) {
 
 static void tell_trace(lua_State *L, const struct sut_delivery *to) {
     const struct sut_failure *failure = to->event->detail.block;
-    if (!to->service->core.child && failure && failure->has_trace) {
+    bool of_supervisor = sut_service_child(&to->service->core) != NULL;
+    if (!of_supervisor && failure && failure->has_trace) {
         to->told->trace = &failure->trace;
         if (!failure->has_variables) return;
         sut_trace_push_frames(L, &failure->trace);
@@ -167,7 +169,7 @@ static void tell_trace(lua_State *L, const struct sut_delivery *to) {
         sut_tell_value(L, to, SUT_VALUE_FRAMES);
         return;
     }
-    if (to->service->core.child)
+    if (of_supervisor)
         lua_pushliteral(L, "(the trace stands in the event of the service below)");
     else if (failure || to->event->detail.ref < 0)
         lua_pushliteral(L, "(no trace)");

@@ -38,7 +38,7 @@ static void read_after(lua_State *L, const struct sut_lua_supervisor *sup, int o
     for (uint32_t i = 0; i < count; i++) {
         (void)lua_rawgeti(L, -1, (lua_Integer)i + 1);
         const struct sut_service *other = sibling(L, sup, &more);
-        if (other) options->after[options->after_count++] = other->id;
+        if (other) options->after[options->after_count++] = sut_service_id(other);
         lua_pop(L, 1);
     }
     lua_pop(L, 1);

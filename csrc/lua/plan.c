@@ -152,6 +152,6 @@ int sut_supervisor_plan(lua_State *L) {
     if (!sut_supervisor_running(&sup->core)) return sut_fail(L, SUT_ERR_NOT_RUNNING);
     if (sut_service_lives(service) && service->after == SUT_AFTER_FORGET)
         return sut_fail(L, SUT_ERR_UNKNOWN_SERVICE);
-    call.id = service->id;
+    call.id = sut_service_id(service);
     return make_protected(L, &call);
 }

@@ -95,7 +95,7 @@ static void find_waiting(struct waiting *waiting, const struct sut_supervisor *r
          core = sut_supervisor_walk(root, core)) {
         const struct sut_lua_service *service = sut_service_of(core);
         if (!service->co.thread || service->co.wait == SUT_WAIT_NONE) continue;
-        if (waiting->count < DEADLOCK_LINES) waiting->ids[waiting->count] = core->id;
+        if (waiting->count < DEADLOCK_LINES) waiting->ids[waiting->count] = sut_service_id(core);
         waiting->count++;
     }
 }

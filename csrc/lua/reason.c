@@ -83,8 +83,8 @@ static void push_cause(lua_State *L, struct sut_service *service, enum sut_end e
     const struct sut_ended *ended = &sut_rt(&sut_service_of(service)->co)->self->ended;
     if (end == SUT_END_LATE || end == SUT_END_UNREADY) {
         sut_push_unready(L, service, end);
-    } else if (service->child) {
-        push_reason_of(L, service->child);
+    } else if (sut_service_child(service)) {
+        push_reason_of(L, sut_service_child(service));
     } else if (end == SUT_END_PLAIN) {
         lua_pushnil(L);
     } else if (ended->thread) {
@@ -187,10 +187,11 @@ static void keep_odd(struct sut_lua_supervisor *sup, struct sut_service *service
 static void keep_value(struct sut_lua_supervisor *sup, struct sut_service *service) {
     lua_State *L = sup->rt->hooks;
     const struct sut_ended *ended = &sup->rt->self->ended;
+    struct sut_supervisor *child = sut_service_child(service);
     sut_push_object(L, &sup->core);
-    if (service->child) {
-        push_reason_of(L, service->child);
-        sup->reason_odd = sut_supervisor_of(service->child)->reason_odd;
+    if (child) {
+        push_reason_of(L, child);
+        sup->reason_odd = sut_supervisor_of(child)->reason_odd;
     } else if (ended->thread) {
         lua_pushvalue(ended->thread, -1);
         lua_xmove(ended->thread, L, 1);

@@ -40,7 +40,7 @@ static struct roll *push_roll(lua_State *L, const struct sut_supervisor *sup, bo
     roll = lua_newuserdatauv(L, sizeof *roll + size * sizeof roll->ids[0], 0);
     roll->count = 0;
     while (roll->count < size && (service = next(sup, service, deep)) != NULL)
-        roll->ids[roll->count++] = service->id;
+        roll->ids[roll->count++] = sut_service_id(service);
     return roll;
 }
 
@@ -130,7 +130,7 @@ static void set_backoff(lua_State *L, const struct sut_service *service) {
 static void set_usage(lua_State *L, const struct sut_lua_service *service) {
     const struct sut_extras *extras = sut_extras_of(service);
     const struct sut_lua_runtime *rt = sut_rt(&service->co);
-    if (service->core.child || (!rt->accounting && rt->rt.slice_ns == 0)) return;
+    if (sut_service_child(&service->core) || (!rt->accounting && rt->rt.slice_ns == 0)) return;
     set_number(L, "cpu_time", extras ? sut_seconds(extras->usage.cpu_ns) : 0.0);
     set_number(L, "longest_turn", extras ? sut_seconds(extras->usage.longest_ns) : 0.0);
     set_string(L, "cpu_time_by", rt->accounting ? "measured" : "sampled");
@@ -205,6 +205,7 @@ static void set_waiting(lua_State *L, const struct sut_lua_service *service) {
 
 void sut_push_record(lua_State *L, struct sut_service *core) {
     const struct sut_lua_service *service = sut_service_of(core);
+    const struct sut_supervisor *child = sut_service_child(core);
     lua_createtable(L, 0, 16);
     lua_pushlstring(L, sut_service_text(core), core->name.length);
     lua_setfield(L, -2, "name");
@@ -212,12 +213,12 @@ void sut_push_record(lua_State *L, struct sut_service *core) {
     lua_setfield(L, -2, "token");
     sut_push_path(L, core->parent, core);
     lua_setfield(L, -2, "path");
-    set_string(L, "kind", core->child ? "supervisor" : "worker");
+    set_string(L, "kind", child ? "supervisor" : "worker");
     set_string(L, "state", sut_service_state_name(core));
     set_integer(L, "restarts", core->run > 0 ? core->run - 1 : 0);
     set_integer(L, "failures", core->failures);
     set_integer(L, "run", core->run);
-    if (!core->child) set_integer(L, "resumes", service->co.resumes);
+    if (!child) set_integer(L, "resumes", service->co.resumes);
     set_number(L, "since", sut_seconds(core->since_ns));
     if (core->run > 0) set_number(L, "started_at", sut_seconds(core->started_ns));
     set_usage(L, service);
@@ -230,7 +231,7 @@ void sut_push_record(lua_State *L, struct sut_service *core) {
     if (sut_service_last_error(service))
         set_string(L, "last_error", sut_service_last_error(service));
     set_waiting(L, service);
-    if (core->child) set_supervisor_fields(L, core->child);
+    if (child) set_supervisor_fields(L, child);
 }
 
 static const char *root_state(const struct sut_supervisor *sup) {
@@ -295,7 +296,7 @@ int sut_supervisor_count(lua_State *L) {
     lua_Integer supervisors = 0;
     while ((service = next(&sup->core, service, false)) != NULL) {
         if (sut_service_lives(service)) active++;
-        if (service->child) supervisors++;
+        if (sut_service_child(service)) supervisors++;
     }
     lua_createtable(L, 0, 4);
     set_integer(L, "specs", sup->core.child_count);
@@ -327,13 +328,15 @@ static int push_tree(lua_State *L, const char *fn, bool stacks) {
     begin_list(L, TREE_RECORD, &sup->core);
     for (uint32_t i = 0; i < roll->count; i++) {
         struct sut_service *service = sut_tree_find(sup->core.tree, roll->ids[i]);
+        const struct sut_supervisor *child;
         if (!service || lua_rawgetp(L, TREE_LISTS, service->parent) != LUA_TTABLE) {
             lua_settop(L, TREE_LISTS);
             continue;
         }
         sut_push_record(L, service);
         if (stacks) sut_set_stack(L, service);
-        if (service->child) begin_list(L, -1, service->child);
+        child = sut_service_child(service);
+        if (child) begin_list(L, -1, child);
         lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
         lua_settop(L, TREE_LISTS);
     }

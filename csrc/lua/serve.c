@@ -181,7 +181,8 @@ int sut_supervisor_serve(lua_State *L) {
     lua_settop(L, SERVE_CONTEXT);
     sut_push_handle(L, SERVE_SUPERVISOR);
     if (!begin(L, sup, "serve")) return 1;
-    if (co->kind == SUT_COROUTINE_SERVICE) sup->server = sut_service_of_coroutine(co)->core.id;
+    if (co->kind == SUT_COROUTINE_SERVICE)
+        sup->server = sut_service_id(&sut_service_of_coroutine(co)->core);
     lua_toclose(L, SERVE_HANDLE);
     return wait_for_end(L, self, co, SERVING);
 }

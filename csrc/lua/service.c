@@ -22,7 +22,7 @@ static void push_body(lua_State *L, const struct sut_lua_service *service, int b
         sut_template_push_run(L, bodies - 1);
         return;
     }
-    (void)lua_rawgeti(L, bodies, service->ref);
+    (void)lua_rawgeti(L, bodies, service->core.host_ref);
     if (service->body == SUT_BODY_FUNCTION) return;
     lua_getfield(L, -1, "serve");
     lua_insert(L, -2);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A service as this ring sees it: the core's record, the coroutine of its run, and the reference by
- * which its supervisor keeps its function alive; the thread of its run is kept by the runtime.
+ * A service as this ring sees it: the core's record, with the reference of its function, object or
+ * supervisor in the bodies of its supervisor, and the coroutine of its run; the thread of its run
+ * is kept by the runtime.
  * There may be a hundred thousand of them: what few need is in the extras.
  */
 #ifndef SUT_LUA_SERVICE_H
@@ -68,7 +69,6 @@ struct sut_extras {
 struct sut_lua_service {
     struct sut_service core; /* first */
     struct sut_coroutine co;
-    int ref; /* of the function, object or supervisor in the bodies of its supervisor */
     enum sut_body body : 2;
     enum sut_on_hog on_hog : 2;
     bool doomed : 1;  /* is closed for hogging when it has given way */

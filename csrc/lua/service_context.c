@@ -11,7 +11,7 @@
 #include <string.h>
 
 struct sut_id sut_guard_service(const struct sut_guard *guard) {
-    return sut_service_of_coroutine(guard->co)->core.id;
+    return sut_service_id(&sut_service_of_coroutine(guard->co)->core);
 }
 
 /* The service of a context, or NULL when it has left the tree. */

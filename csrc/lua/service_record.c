@@ -16,7 +16,7 @@
 
 /* The slot of its id: dense in a runtime. */
 lua_Integer sut_thread_key(const struct sut_lua_service *service) {
-    return (lua_Integer)(uint32_t)service->core.id.value + 1;
+    return (lua_Integer)service->core.slot + 1;
 }
 
 /* The index of the table of threads on the stack of hooks. */
@@ -47,7 +47,7 @@ void sut_service_drop_thread(struct sut_lua_service *service) {
 static void drop_body(lua_State *L, const struct sut_lua_service *service) {
     sut_push_object(L, service->core.parent);
     (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_BODIES);
-    sut_body_drop(L, sut_supervisor_of(service->core.parent), service->ref);
+    sut_body_drop(L, sut_supervisor_of(service->core.parent), service->core.host_ref);
     if (sut_extras_of(service)) {
         luaL_unref(L, -1, sut_extras_of(service)->jitter_ref);
         luaL_unref(L, -1, sut_extras_of(service)->info_ref);

@@ -40,7 +40,7 @@ static uint64_t length_of(const struct sut_list *list) {
 static void count_children(struct census *census, const struct sut_supervisor *sup) {
     for (struct sut_service *service = sut_supervisor_first(sup); service;
          service = sut_service_next(service)) {
-        if (service->child || service->retired) continue;
+        if (sut_service_child(service) || service->retired) continue;
         census->services++;
         if (sut_service_of(service)->co.thread) census->coroutines++;
     }

@@ -18,7 +18,7 @@
 
 enum sut_supervisor_value {
     SUT_SUPERVISOR_BODIES =
-        1, /* functions, objects and child supervisors, by sut_lua_service.ref */
+        1, /* functions, objects and child supervisors, by sut_service.host_ref */
     SUT_SUPERVISOR_RUNTIME,
     SUT_SUPERVISOR_HOOK,
     SUT_SUPERVISOR_FORMAT_ERROR,

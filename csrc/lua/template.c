@@ -22,7 +22,7 @@ static const char no_argument;
 /* ---- what a child runs ---- */
 
 void sut_template_push_argument(lua_State *L, const struct sut_lua_service *service, int bodies) {
-    (void)lua_rawgeti(L, bodies, service->ref);
+    (void)lua_rawgeti(L, bodies, service->core.host_ref);
     if (lua_touserdata(L, -1) != (const void *)&no_argument) return;
     lua_pushnil(L);
     lua_replace(L, -2);

@@ -78,7 +78,7 @@ static void put_service(struct path *path, const struct sut_service *service) {
         put_name(path, sut_service_text(service), service->name.length, service->name.number,
                  ((const struct sut_lua_service *)service)->plain);
         put_slash(path);
-        if (!up || !up->child) {
+        if (!up || !sut_service_child(up)) {
             put_supervisor(path, service->parent);
             if (up) put_slash(path);
         }
@@ -90,7 +90,7 @@ static void put_service(struct path *path, const struct sut_service *service) {
 static size_t write_path(struct path *path, const struct sut_supervisor *sup,
                          const struct sut_service *service) {
     const struct sut_service *up = sut_way_up(sup);
-    if (!service && (!up || !up->child)) {
+    if (!service && (!up || !sut_service_child(up))) {
         put_supervisor(path, sup);
         if (up) put_slash(path);
         put_service(path, up);
@@ -242,10 +242,10 @@ void sut_push_told_token(lua_State *L, const struct sut_lua_supervisor *sup, str
 }
 
 void sut_push_token(lua_State *L, struct sut_service *service) {
-    if (push_known(L, serial_of(service), service->id)) return;
-    push_token(L, sut_supervisor_of(service->parent), service->id);
+    if (push_known(L, serial_of(service), sut_service_id(service))) return;
+    push_token(L, sut_supervisor_of(service->parent), sut_service_id(service));
     if (!sut_slot_find(&service->parent->tree->slots,
-                       service->id)) { /* asked for by its last event */
+                       sut_service_id(service))) { /* asked for by its last event */
         sut_push_path(L, service->parent, service);
         keep_path(L);
     }
@@ -254,14 +254,14 @@ void sut_push_token(lua_State *L, struct sut_service *service) {
 
 void sut_fill_token(lua_State *L, struct sut_token *token, const struct sut_service *service) {
     const struct sut_lua *self = sut_supervisor_of(service->parent)->rt->self;
-    token->id = service->id;
+    token->id = sut_service_id(service);
     if (self->entered != token || self->entered_as.value != token->id.value) enter_token(L);
 }
 
 /* ---- tokens that outlive their services ---- */
 
 static void outlive(lua_State *L, const struct sut_service *service) {
-    if (!push_known(L, serial_of(service), service->id)) return;
+    if (!push_known(L, serial_of(service), sut_service_id(service))) return;
     sut_push_path(L, service->parent, service);
     keep_path(L);
     lua_pop(L, 1);
@@ -275,7 +275,7 @@ static int outlive_one(lua_State *L) {
 void sut_token_outlives(struct sut_lua_runtime *rt, struct sut_service *service) {
     char why[64];
     bool known;
-    sut_token_entered(rt->hooks, rt->serial, service->id);
+    sut_token_entered(rt->hooks, rt->serial, sut_service_id(service));
     known = !lua_isnil(rt->hooks, -1);
     lua_pop(rt->hooks, 1);
     if (known) (void)sut_call(rt, outlive_one, service, why, sizeof why);

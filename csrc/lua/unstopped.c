@@ -29,7 +29,7 @@ static void push_entry(lua_State *L, struct sut_service *core, bool killed) {
     set_field(L, "token");
     sut_push_object(L, core->parent);
     (void)lua_getiuservalue(L, -1, SUT_SUPERVISOR_BODIES);
-    (void)lua_rawgeti(L, -1, service->ref);
+    (void)lua_rawgeti(L, -1, service->core.host_ref);
     lua_setfield(L, -4, "service");
     lua_pop(L, 1);
     set_field(L, "supervisor");
@@ -62,7 +62,7 @@ static uint32_t find_containers(const struct sut_supervisor *top, struct sut_id 
     for (struct sut_service *core = sut_supervisor_walk(top, NULL); core;
          core = sut_supervisor_walk(top, core)) {
         if (!contains(core)) continue;
-        if (count < room) ids[count] = core->id;
+        if (count < room) ids[count] = sut_service_id(core);
         count++;
     }
     return count;

@@ -85,8 +85,10 @@ static void kill_first(struct sut_runtime *rt) {
 static void release_first(struct sut_runtime *rt) {
     struct sut_list *node = rt->tree.released.next;
     struct sut_service *service = SUT_CONTAINER(node, struct sut_service, u.work);
+    uint32_t slot = service->slot;
     sut_list_remove(node);
     rt->above->release(rt, service);
+    sut_slot_give(&rt->tree.slots, slot);
 }
 
 static void finish_first(struct sut_runtime *rt) {

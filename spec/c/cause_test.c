@@ -46,7 +46,7 @@ static const char *cause(const struct sut_service *service) {
 static void request(struct body *body, enum sut_after after, struct body *by) {
     reserve(&fake);
     if (by) (void)options_of(body);
-    sut_service_request(&body->service, after, by ? by->service.id : nobody);
+    sut_service_request(&body->service, after, by ? sut_service_id(&by->service) : nobody);
 }
 
 TEST(a_member_blames_who_failed_and_what_is_below_it_too) {
@@ -90,12 +90,12 @@ TEST(an_end_is_traced_to_the_leaf) {
     run(&fake);
     blames(&team.place, "deep");
     blames(a, "deep");
-    assert_int_equal(deep->service.id.value, team.sup.ended_by.value);
+    assert_int_equal(sut_service_id(&deep->service).value, team.sup.ended_by.value);
     end_body(&fake, a, SUT_END_CANCELED);
     run(&fake);
     blames(deep, "deep");
     assert_int_equal(0, team.sup.ended_by.value);
-    assert_int_equal(deep->service.id.value, team.sup.began_by.value);
+    assert_int_equal(sut_service_id(&deep->service).value, team.sup.began_by.value);
     a->script = OBEY;
     free(team.sup.score.restarts_ns);
     team.sup.score.restarts_ns = NULL;
@@ -107,7 +107,7 @@ TEST(a_stop_from_above_blames_nobody_unless_somebody_asked) {
     a->script = deep->script = STUBBORN;
     reserve(&fake);
     (void)options_of(&team.place);
-    sut_supervisor_request_stop(&team.sup, a->service.id);
+    sut_supervisor_request_stop(&team.sup, sut_service_id(&a->service));
     settle(&fake);
     blames(deep, "a");
     stop_sup(&fake, root);

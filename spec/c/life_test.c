@@ -38,7 +38,7 @@ TEST(idle_and_kept_stays_idle) {
 }
 
 TEST(idle_and_forgotten_is_released) {
-    struct sut_id id = a->service.id;
+    struct sut_id id = sut_service_id(&a->service);
     stop_body(&fake, a, SUT_AFTER_FORGET);
     assert_int_equal(1, fake.released);
     assert_null(sut_tree_find(&fake.tree, id));

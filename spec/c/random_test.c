@@ -63,7 +63,7 @@ static void choose_spec(struct sut_supervisor *sup, uint32_t i) {
 }
 
 static void choose_start(struct sut_service *service, struct sut_options *options) {
-    service->notifies = service->child || below(3) == 0;
+    service->notifies = sut_service_child(service) || below(3) == 0;
     if (below(2)) options->start_timeout_ns = SECONDS(one_of(1, 2, 4));
     service->backs_off = below(4) == 0;
     options->backoff.min_ns = SECONDS(one_of(0, 1, 3));
@@ -119,7 +119,7 @@ static void add_somewhere(uint32_t i) {
     struct team *team = &teams[i];
     if (!team->place.gone || serves(&team->sup) || is_above(&team->sup, parent)) return;
     body_init(&team->place, "t");
-    team->place.service.child = &team->sup;
+    options_of(&team->place)->child = &team->sup;
     team->place.gone = !add_to(&team->place, parent);
 }
 
@@ -163,14 +163,14 @@ static void move_one(void) {
 /* As a host does: what was forgotten, or is not served and may not restart, gets no input. */
 static void stop_one(void) {
     struct body *body = any_child();
-    if (!body->gone && sut_tree_find(&fake.tree, body->service.id))
+    if (!body->gone && sut_tree_find(&fake.tree, sut_service_id(&body->service)))
         sut_service_stop(&body->service, (enum sut_after)below(3));
 }
 
 /* As restart_child does it, of one that is stopped. */
 static void start_one(void) {
     struct body *body = any_child();
-    if (!body->gone && sut_tree_find(&fake.tree, body->service.id) &&
+    if (!body->gone && sut_tree_find(&fake.tree, sut_service_id(&body->service)) &&
         body->service.state == SUT_STATE_IDLE)
         sut_service_stop(&body->service, SUT_AFTER_RESTART);
 }
@@ -178,7 +178,7 @@ static void start_one(void) {
 /* As terminate_child does it. */
 static void terminate_one(void) {
     struct body *body = any_child();
-    if (body->gone || !sut_tree_find(&fake.tree, body->service.id)) return;
+    if (body->gone || !sut_tree_find(&fake.tree, sut_service_id(&body->service))) return;
     bool temporary = body->service.restart == SUT_RESTART_TEMPORARY;
     sut_service_stop(&body->service, temporary ? SUT_AFTER_RETIRE : SUT_AFTER_KEEP);
 }

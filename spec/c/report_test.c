@@ -133,7 +133,7 @@ TEST(removed_before_and_killed_during_the_stop_stands_in_it) {
     pass(&fake, SECONDS(5));
     stop_root();
     report_is(root, "root/b killed, root/a killed");
-    assert_null(sut_tree_find(&fake.tree, a->service.id));
+    assert_null(sut_tree_find(&fake.tree, sut_service_id(&a->service)));
     assert_int_equal(0, fake.released);
     finish_test();
 }
@@ -200,7 +200,7 @@ TEST(below_a_removed_supervisor_what_was_killed_during_the_stop_stands_in_it) {
     stop_service(&fake, &web.place.service, SUT_AFTER_FORGET);
     stop_root();
     report_is(root, "root/web/api/e killed");
-    assert_null(sut_tree_find(&fake.tree, web.place.service.id));
+    assert_null(sut_tree_find(&fake.tree, sut_service_id(&web.place.service)));
     assert_false(sut_supervisor_placed(&web.sup));
     serve(&fake);
     assert_null(web.sup.place);
@@ -272,7 +272,7 @@ TEST(a_removed_supervisor_that_moves_leaves_the_report_it_stood_in) {
     stop_root();
     sut_supervisor_init(&other.sup, &fake.tree);
     body_init(&place, "web");
-    place.service.child = &web.sup;
+    options_of(&place)->child = &web.sup;
     assert_int_equal(SUT_OK, sut_supervisor_add(&other.sup, &place.service));
     settle(&fake);
     assert_ptr_equal(&place.service, web.sup.place);

@@ -35,9 +35,14 @@ static int plenty(void **state) {
 }
 
 static struct sut_id take(struct sut_slots *slots, void *owner) {
-    struct sut_id id;
-    assert_int_equal(sut_slot_take(slots, owner, &id), 0);
-    return id;
+    uint32_t index;
+    assert_int_equal(sut_slot_take(slots, owner, &index), 0);
+    return sut_slot_id(slots, index);
+}
+
+static void give(struct sut_slots *slots, struct sut_id id) {
+    sut_slot_leave(slots, (uint32_t)id.value);
+    sut_slot_give(slots, (uint32_t)id.value);
 }
 
 static void an_id_finds_its_owner(void **state) {
@@ -73,13 +78,30 @@ static void a_stale_id_finds_nothing_even_when_its_slot_has_a_new_owner(void **s
     int a;
     int b;
     struct sut_id stale = take(&slots, &a);
-    sut_slot_give(&slots, stale);
+    give(&slots, stale);
     assert_null(sut_slot_find(&slots, stale));
     struct sut_id fresh = take(&slots, &b);
     assert_int_equal((uint32_t)fresh.value, (uint32_t)stale.value);
     assert_int_equal(fresh.value >> 32, (stale.value >> 32) + 1);
     assert_null(sut_slot_find(&slots, stale));
     assert_ptr_equal(sut_slot_find(&slots, fresh), &b);
+    sut_slots_free(&slots);
+}
+
+static void who_has_left_a_slot_keeps_its_id_until_the_slot_is_given_back(void **state) {
+    (void)state;
+    struct sut_slots slots = {0};
+    int a;
+    int b;
+    struct sut_id left = take(&slots, &a);
+    sut_slot_leave(&slots, (uint32_t)left.value);
+    assert_null(sut_slot_find(&slots, left));
+    assert_int_equal(sut_slot_id(&slots, (uint32_t)left.value).value, left.value);
+    assert_int_not_equal((uint32_t)take(&slots, &b).value, (uint32_t)left.value);
+    assert_int_equal(sut_slot_id(&slots, (uint32_t)left.value).value, left.value);
+    sut_slot_give(&slots, (uint32_t)left.value);
+    assert_int_equal((uint32_t)take(&slots, &b).value, (uint32_t)left.value);
+    assert_null(sut_slot_find(&slots, left));
     sut_slots_free(&slots);
 }
 
@@ -93,7 +115,7 @@ static void given_slots_are_used_again_before_new_ones(void **state) {
         ids[i] = take(&slots, &owners[i]);
     assert_int_equal(slots.used, COUNT);
     for (int i = 0; i < COUNT; i += 2)
-        sut_slot_give(&slots, ids[i]);
+        give(&slots, ids[i]);
     for (int i = 0; i < COUNT; i += 2)
         ids[i] = take(&slots, &owners[i]);
     assert_int_equal(slots.used, COUNT);
@@ -108,12 +130,12 @@ static void a_slot_is_retired_when_its_generations_are_used_up(void **state) {
     struct sut_slots slots = {0};
     int a;
     struct sut_id first = take(&slots, &a);
-    sut_slot_give(&slots, first);
+    give(&slots, first);
     slots.chunks[0]->generation[0] = UINT32_MAX - 1;
     struct sut_id last = take(&slots, &a);
     assert_int_equal(last.value >> 32, UINT32_MAX);
     assert_ptr_equal(sut_slot_find(&slots, last), &a);
-    sut_slot_give(&slots, last);
+    give(&slots, last);
     struct sut_id other = take(&slots, &a);
     assert_int_equal((uint32_t)other.value, 1);
     assert_null(sut_slot_find(&slots, last));
@@ -127,27 +149,27 @@ static void without_memory_all_is_as_it_was(void **state) {
     enum { COUNT = 5 * SUT_SLOT_CHUNK }; /* the array of chunks grows as well */
     struct sut_slots slots = {0};
     static int owners[COUNT];
-    static struct sut_id ids[COUNT];
+    static uint32_t indexes[COUNT];
     int refusals = 0;
     sut_alloc_replace(scarce);
     for (int i = 0; i < COUNT; i++) {
         for (allowed = 0;; allowed++) {
             int attempt = allowed;
             struct sut_slots before = slots;
-            ids[i] = (struct sut_id){77};
-            if (sut_slot_take(&slots, &owners[i], &ids[i]) == 0) break;
+            indexes[i] = 77777;
+            if (sut_slot_take(&slots, &owners[i], &indexes[i]) == 0) break;
             allowed = attempt;
             refusals++;
-            assert_int_equal(ids[i].value, 77);
+            assert_int_equal(indexes[i], 77777);
             assert_int_equal(slots.used, before.used);
             assert_int_equal(slots.free, before.free);
             assert_int_equal(slots.chunk_count, before.chunk_count);
         }
-        assert_ptr_equal(sut_slot_find(&slots, ids[0]), &owners[0]);
+        assert_ptr_equal(sut_slot_find(&slots, sut_slot_id(&slots, indexes[0])), &owners[0]);
     }
     assert_int_equal(refusals, 2 + 1 + 1 + 1 + 2);
     for (int i = 0; i < COUNT; i++)
-        assert_ptr_equal(sut_slot_find(&slots, ids[i]), &owners[i]);
+        assert_ptr_equal(sut_slot_find(&slots, sut_slot_id(&slots, indexes[i])), &owners[i]);
     sut_slots_free(&slots);
 }
 
@@ -155,7 +177,7 @@ static void a_free_slot_needs_no_memory(void **state) {
     (void)state;
     struct sut_slots slots = {0};
     int a;
-    sut_slot_give(&slots, take(&slots, &a));
+    give(&slots, take(&slots, &a));
     sut_alloc_replace(scarce);
     allowed = 0;
     assert_ptr_equal(sut_slot_find(&slots, take(&slots, &a)), &a);
@@ -173,7 +195,7 @@ static void the_next_id_is_told_unless_it_needs_memory(void **state) {
         assert_int_equal(next.value, take(&slots, &owner).value);
     }
     assert_int_equal(0, sut_slot_next(&slots).value);
-    sut_slot_give(&slots, first);
+    give(&slots, first);
     assert_int_equal(sut_slot_next(&slots).value, first.value + (UINT64_C(1) << 32));
     sut_slots_free(&slots);
 }
@@ -182,9 +204,9 @@ static void without_an_index_left_there_is_no_slot(void **state) {
     (void)state;
     uint32_t chunks = UINT32_MAX / SUT_SLOT_CHUNK;
     struct sut_slots slots = {.used = chunks * SUT_SLOT_CHUNK, .chunk_count = chunks};
-    struct sut_id id;
+    uint32_t index;
     int owner;
-    assert_int_equal(-1, sut_slot_take(&slots, &owner, &id));
+    assert_int_equal(-1, sut_slot_take(&slots, &owner, &index));
 }
 
 int main(void) {
@@ -192,6 +214,7 @@ int main(void) {
         cmocka_unit_test(an_id_finds_its_owner),
         cmocka_unit_test(nobody_has_the_id_zero_or_an_id_that_was_never_given),
         cmocka_unit_test(a_stale_id_finds_nothing_even_when_its_slot_has_a_new_owner),
+        cmocka_unit_test(who_has_left_a_slot_keeps_its_id_until_the_slot_is_given_back),
         cmocka_unit_test(given_slots_are_used_again_before_new_ones),
         cmocka_unit_test(a_slot_is_retired_when_its_generations_are_used_up),
         cmocka_unit_test_teardown(without_memory_all_is_as_it_was, plenty),

@@ -305,7 +305,7 @@ TEST(a_second_life_starts_what_was_kept_with_a_clean_slate) {
     root->policy.threshold = 1.5;
     struct body *c = add_body(&fake, root, "c");
     serve(&fake);
-    struct sut_id id = a->service.id;
+    struct sut_id id = sut_service_id(&a->service);
     end_body(&fake, c, SUT_END_DO_NOT_RESTART);
     fall(a);
     fall(a);
@@ -371,7 +371,7 @@ TEST(a_supervisor_may_have_another_place_before_it_is_told_that_it_left_its_firs
     add_team(&fake, root, &web, "web");
     reserve(&fake);
     sut_service_stop(&web.place.service, SUT_AFTER_FORGET);
-    other->service.child = &web.sup;
+    options_of(other)->child = &web.sup;
     assert_int_equal(SUT_OK, sut_supervisor_add(root, &other->service));
     sut_supervisor_gone(&web.place.service);
     assert_ptr_equal(&other->service, web.sup.place);
@@ -392,6 +392,20 @@ TEST(the_end_of_one_supervisors_memory_leaves_what_another_has_let_go) {
     assert_true(sut_list_empty(&released));
     settle(&fake);
     assert_int_equal(1, fake.released);
+    serve(&fake);
+    stop_and_free(&fake);
+}
+
+TEST(the_end_of_a_supervisors_memory_frees_the_ids_of_all_in_it) {
+    uint32_t used = fake.tree.slots.used;
+    for (int round = 0; round < 3; round++) {
+        struct sut_supervisor sup;
+        sut_supervisor_init(&sup, &fake.tree);
+        add_body(&fake, &sup, "x");
+        add_body(&fake, &sup, "y");
+        free_sup(&fake, &sup);
+    }
+    assert_int_equal(used + 2, fake.tree.slots.used);
     serve(&fake);
     stop_and_free(&fake);
 }
@@ -423,6 +437,7 @@ int main(void) {
         cmocka_unit_test_setup(a_hook_may_stop_the_supervisor_of_its_event, setup),
         cmocka_unit_test_setup(
             a_supervisor_may_have_another_place_before_it_is_told_that_it_left_its_first, setup),
+        cmocka_unit_test_setup(the_end_of_a_supervisors_memory_frees_the_ids_of_all_in_it, setup),
         cmocka_unit_test_setup(the_end_of_one_supervisors_memory_leaves_what_another_has_let_go,
                                setup),
     };

@@ -169,7 +169,7 @@ static void build(enum sut_clock clock) {
     add(&root, &a, "a");
     sut_supervisor_init(&web.sup, &rt.tree);
     body_init(&web.place, "web");
-    web.place.service.child = &web.sup;
+    options_of(&web.place)->child = &web.sup;
     assert_int_equal(SUT_OK, sut_supervisor_add(&root, &web.place.service));
     add(&web.sup, &x, "x");
     add(&root, &b, "b");
@@ -186,6 +186,7 @@ static int teardown(void **state) {
     (void)state;
     sut_list_init(&released);
     sut_supervisor_dissolve(&web.sup, &released);
+    sut_list_init(&released);
     sut_supervisor_dissolve(&root, &released);
     sut_tree_free(&rt.tree);
     sut_alloc_replace(NULL);
@@ -266,6 +267,16 @@ static void live(void) {
 
 /* ---- order ---- */
 
+TEST(the_slot_of_a_service_is_free_again_once_it_was_released) {
+    uint32_t slot = a.body.service.slot;
+    prepare();
+    sut_service_stop(&a.body.service, SUT_AFTER_FORGET);
+    go();
+    is_told("released:a");
+    add(&root, &a, "again");
+    assert_int_equal(slot, a.body.service.slot);
+}
+
 TEST(a_tree_lives_and_stops_in_order_on_either_clock) {
     live();
     teardown(NULL);
@@ -331,6 +342,7 @@ TEST(an_event_that_could_not_be_delivered_stays_the_first) {
 int main(void) {
 #define HERE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
+        HERE(the_slot_of_a_service_is_free_again_once_it_was_released),
         HERE(a_tree_lives_and_stops_in_order_on_either_clock),
         HERE(those_who_only_stop_let_a_virtual_clock_go_on),
         HERE(one_that_is_woken_has_one_turn),

@@ -230,7 +230,7 @@ static inline void start_after(struct body *body, const struct body *other) {
     body->service.ordered = true;
     if (!other) return;
     assert_true(options->after_count < AFTER_MOST);
-    options->after[options->after_count++] = other->service.id;
+    options->after[options->after_count++] = sut_service_id(&other->service);
 }
 
 /* A child supervisor; the memory is the test's. */
@@ -238,7 +238,7 @@ static inline void add_team(struct fake *fake, struct sut_supervisor *sup, struc
                             const char *name) {
     sut_supervisor_init(&team->sup, &fake->tree);
     body_init(&team->place, name);
-    team->place.service.child = &team->sup;
+    options_of(&team->place)->child = &team->sup;
     reserve(fake);
     assert_int_equal(SUT_OK, sut_supervisor_add(sup, &team->place.service));
 }

@@ -54,7 +54,7 @@ static inline bool has_somebody_on_its_way(const struct sut_supervisor *sup) {
 }
 
 static inline const char *broken_of_place(const struct sut_service *service) {
-    const struct sut_supervisor *child = service->child;
+    const struct sut_supervisor *child = sut_service_child(service);
     MUST(child->place == service);
     MUST(sut_service_lives(service) == serves(child));
     MUST(service->state != SUT_STATE_STARTING);
@@ -68,7 +68,7 @@ static inline const char *broken_of_place(const struct sut_service *service) {
 
 static inline bool waits_for_ever(const struct sut_service *service) {
     return service->shutdown == SUT_SHUTDOWN_INFINITY ||
-           (service->child && service->shutdown == SUT_SHUTDOWN_DEFAULT);
+           (sut_service_child(service) && service->shutdown == SUT_SHUTDOWN_DEFAULT);
 }
 
 /* Also counts the deadlines that are armed. */
@@ -80,7 +80,8 @@ static inline const char *broken_of_timer(const struct sut_service *service, uin
         MUST(ticks || service->overdue || waits_for_ever(service));
     if (service->state == SUT_STATE_DYING) MUST(ticks);
     if (service->state == SUT_STATE_BACKING_OFF) MUST(ticks && service->backs_off);
-    if (service->state == SUT_STATE_UNREADY && ticks) MUST(!service->child && service->options);
+    if (service->state == SUT_STATE_UNREADY && ticks)
+        MUST(!sut_service_child(service) && service->options);
     return NULL;
 }
 
@@ -105,7 +106,7 @@ static inline const char *broken_of_service(struct sut_service *service, uint32_
     const char *broken = broken_of_timer(service, armed);
     if (!broken) broken = broken_of_turn(service);
     if (broken) return broken;
-    return service->child ? broken_of_place(service) : broken_of_body(body_of(service));
+    return sut_service_child(service) ? broken_of_place(service) : broken_of_body(body_of(service));
 }
 
 /* ---- who waits ---- */
@@ -208,12 +209,12 @@ static inline const char *broken_promise(const struct sut_supervisor *sup, uint3
 /* ---- for whoever looks for the reason ---- */
 
 static inline void show_service(const struct sut_service *service) {
-    (void)fprintf(stderr, "    %p %s%s%s%s%s run %u after %u timer %s", (const void *)service,
-                  sut_state_row((enum sut_state)service->state), service->child ? " team" : "",
-                  service->grouped ? " grouped" : "", service->retired ? " retired" : "",
-                  service->first ? " first" : "", service->run, (unsigned)service->after,
-                  sut_service_timed(service) && sut_deadline_armed(&service->u.timer) ? "on"
-                                                                                      : "off");
+    (void)fprintf(
+        stderr, "    %p %s%s%s%s%s run %u after %u timer %s", (const void *)service,
+        sut_state_row((enum sut_state)service->state), sut_service_child(service) ? " team" : "",
+        service->grouped ? " grouped" : "", service->retired ? " retired" : "",
+        service->first ? " first" : "", service->run, (unsigned)service->after,
+        sut_service_timed(service) && sut_deadline_armed(&service->u.timer) ? "on" : "off");
     (void)fprintf(stderr, " %s%s%s%s%s", sut_restart_name(service->restart),
                   service->notifies ? " notifies" : "", service->backs_off ? " backs off" : "",
                   service->significant ? " significant" : "", service->fixed ? " fixed" : "");

@@ -100,7 +100,7 @@ static inline void feed_end(struct fake *fake, struct body *body, enum sut_end e
 
 static inline void let_go(struct fake *fake, struct body *body) {
     assert_int_equal(SUT_STATE_IDLE, body->service.state);
-    assert_null(sut_tree_find(&fake->tree, body->service.id));
+    assert_null(sut_tree_find(&fake->tree, sut_service_id(&body->service)));
     fake->released++;
     body->gone = true;
     if (body->heap) free(body);
@@ -114,7 +114,10 @@ static inline bool do_some(struct fake *fake) {
         fake->kills++;
         feed_end(fake, take_work(&tree->kills), SUT_END_CANCELED);
     } else if (!sut_list_empty(&tree->released)) {
-        let_go(fake, take_work(&tree->released));
+        struct body *body = take_work(&tree->released);
+        uint32_t slot = body->service.slot;
+        let_go(fake, body);
+        sut_slot_give(&tree->slots, slot);
     } else if (!sut_list_empty(&tree->finished)) {
         SUT_CONTAINER(tree->finished.next, struct sut_supervisor, finished)->awaited = false;
         sut_list_remove(tree->finished.next);

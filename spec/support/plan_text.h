@@ -85,7 +85,8 @@ static inline void remember_tree(const struct sut_supervisor *top) {
     for (struct sut_service *service = sut_supervisor_walk(top, NULL); service;
          service = sut_supervisor_walk(top, service)) {
         remember(body_of(service), sizeof(struct body));
-        if (service->child) remember(service->child, sizeof *service->child);
+        if (sut_service_child(service))
+            remember(sut_service_child(service), sizeof *sut_service_child(service));
     }
 }
 
