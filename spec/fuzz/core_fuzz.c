@@ -29,6 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_service(const struct sut_service *service) {
     const struct sut_supervisor *sup = service->parent;
+    const struct sut_supervisor *child = sut_service_child(service);
     bool stops = sup->state == SUT_SUPERVISOR_STOPPING; /* and has not come by it yet */
     MUST(service->state != SUT_STATE_QUEUED || stops || sut_deadline_armed(&sup->timer));
     MUST(service->state != SUT_STATE_WAITING || stops || sup->walking || sup->grouping);
@@ -37,7 +38,7 @@ static void check_service(const struct sut_service *service) {
          service->state == SUT_STATE_ABANDONED);
     MUST(!service->ghost);
     MUST(!service->grouped || service->state != SUT_STATE_ABANDONED);
-    MUST(!service->child || !service->child->attend || service->child->place == service);
+    MUST(!child || !child->attend || child->place == service);
 }
 
 static void check_supervisor(const struct sut_supervisor *sup) {
