@@ -162,8 +162,8 @@ static void dissolve_service(struct sut_supervisor *sup, struct sut_service *ser
 }
 
 /* Nobody comes back to them. */
-static void give_slots(struct sut_slots *slots, const struct sut_list *released) {
-    for (const struct sut_list *node = released->next; node != released; node = node->next)
+static void give_slots(struct sut_slots *slots, struct sut_list *released) {
+    for (struct sut_list *node = released->next; node != released; node = node->next)
         sut_slot_give(slots, SUT_CONTAINER(node, struct sut_service, u.work)->slot);
 }
 
