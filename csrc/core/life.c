@@ -264,13 +264,14 @@ void sut_service_input(struct sut_service *service, struct sut_cue cue) {
 }
 
 void sut_service_enter_run(struct sut_service *service) {
-    sut_life_enter(service, sut_service_child(service) ? SUT_STATE_UNREADY : SUT_STATE_STARTING);
+    bool is_body = !sut_service_child(service);
+    sut_life_enter(service, is_body ? SUT_STATE_STARTING : SUT_STATE_UNREADY);
     service->after = SUT_AFTER_KEEP;
     service->grouped = false;
     service->late = false;
     service->run++;
     service->started_ns = tree_of(service)->now_ns;
-    if (!sut_service_child(service)) tree_of(service)->host->start(service);
+    if (is_body) tree_of(service)->host->start(service);
 }
 
 void sut_service_enter_running(struct sut_service *service) {
